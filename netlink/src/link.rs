@@ -1,6 +1,6 @@
 //! Network interfaces: the requests whose fixed part is `struct ifinfomsg` (rtnetlink(7)).
 use crate::message::{Message, Overflow};
-use linux_raw_sys::net::IFF_UP;
+use linux_raw_sys::net::net_device_flags::IFF_UP;
 use linux_raw_sys::netlink::RTM_NEWLINK;
 
 /// The index of `lo`: the first interface of every network namespace.
@@ -22,8 +22,8 @@ impl Up {
         let family_and_type = [0; 4];
         message.put(&family_and_type);
         message.put(&self.index.to_ne_bytes());
-        let flags = IFF_UP;
-        let change = IFF_UP;
+        let flags = IFF_UP as u32;
+        let change = IFF_UP as u32;
         message.put(&flags.to_ne_bytes());
         message.put(&change.to_ne_bytes());
         message.request(RTM_NEWLINK as u16)
@@ -34,8 +34,7 @@ impl Up {
 mod tests {
     use super::*;
 
-    /// What `ip link set lo up` of iproute2 6.1 sends, by strace, without the extension mask
-    /// attribute that it appends, and with our sequence number.
+    /// What `ip link set lo up` of iproute2 6.1 sends, by strace, with our sequence number.
     #[cfg(target_endian = "little")]
     #[test]
     fn bringing_lo_up_is_what_iproute2_sends() {
