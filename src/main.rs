@@ -1,1 +1,87 @@
-fn main() {}
+//! `unshared-cli`: runs processes in Linux namespaces of their own.
+//!
+//! argv becomes a [`spec::Spec`] (`args`), the spec a [`plan::Plan`], and [`walk`] performs the plan
+//! in two processes. ARCHITECTURE.md shows the way.
+#![cfg_attr(not(test), no_main)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod args;
+mod error;
+mod hint;
+mod host;
+mod link;
+#[cfg(all(not(test), target_env = "musl", panic = "abort"))]
+mod no_unwind;
+mod perform;
+mod plan;
+mod script;
+mod spec;
+mod step;
+mod sys;
+mod walk;
+
+use args::Request;
+use error::Error;
+use unshared_init::sys::{Arguments, Stream, write};
+
+/// The C library calls this. `std`'s own start-up is left out: it aborts where standard streams are
+/// closed and /dev/null is missing, and it ignores SIGPIPE, which the payload would inherit.
+#[cfg(not(test))]
+#[allow(unsafe_code)]
+#[unsafe(no_mangle)]
+extern "C" fn main(
+    _count: core::ffi::c_int,
+    arguments: *mut *const core::ffi::c_char,
+) -> core::ffi::c_int {
+    // SAFETY: the kernel puts the count in front of the arguments and a null pointer behind them;
+    // they live as long as the process, and nobody else touches them.
+    let arguments = unsafe { Arguments::new(arguments) };
+    run(arguments).into()
+}
+
+/// Does what the arguments ask for, and returns the exit status.
+#[cfg_attr(test, allow(dead_code))]
+fn run(arguments: Arguments) -> u8 {
+    let result = args::parse(arguments).and_then(|request| match request {
+        Request::Spawn(spec) => spawn(&spec),
+        Request::Init(arguments) => Ok(unshared_init::command_line::run(
+            arguments,
+            env!("UNSHARED_VERSION"),
+        )),
+        Request::Print(text) => print(text),
+    });
+    result.unwrap_or_else(|error| {
+        say(&error.message());
+        error.code
+    })
+}
+
+fn spawn(spec: &spec::Spec) -> Result<u8, Error> {
+    let host = host::Host::look(spec)?;
+    let plan = plan::plan(spec, &host)?;
+    if spec.dry_run {
+        return print(&script::script(spec, &plan));
+    }
+    walk::run(spec, &plan)
+}
+
+/// Prints what was asked for.
+fn print(text: &str) -> Result<u8, Error> {
+    match write(Stream::Output, text.as_bytes()) {
+        Ok(()) => Ok(0),
+        Err(errno) => Err(Error::system("write standard output", errno)),
+    }
+}
+
+/// One line on standard error. There is nowhere to say that it is closed.
+fn say(line: &str) {
+    let _ = write(Stream::Error, format!("unshared-cli: {line}\n").as_bytes());
+}

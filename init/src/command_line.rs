@@ -20,7 +20,8 @@ const FAILED: u8 = 125;
 /// in nanoseconds.
 pub const DEFAULT_GRACE: u64 = 10 * sys::SECOND;
 
-const HELP: &[u8] = b"Usage: unshared-init [OPTION]... [--] COMMAND [ARGUMENT]...
+/// The help text.
+pub const HELP: &str = "Usage: unshared-init [OPTION]... [--] COMMAND [ARGUMENT]...
 
 Runs COMMAND as PID 1 should: reaps every orphan, forwards every signal, and ends
 with COMMAND's exit status (128+N if signal N killed it) once nothing is left.
@@ -53,7 +54,7 @@ enum Request {
 pub fn run(arguments: Arguments, version: &str) -> u8 {
     match parse(arguments) {
         Request::Run(options) => run_command(&options),
-        Request::Help => print(&[HELP]),
+        Request::Help => print(&[HELP.as_bytes()]),
         Request::Version => print(&[NAME, b" ", version.as_bytes(), b"\n"]),
         Request::Wrong(problem, word) => {
             complain(&[

@@ -1,0 +1,256 @@
+//! The command line of `spawn`.
+use super::Request;
+use crate::error::{Error, quote};
+use crate::spec::idmap::{Extent, parse_id};
+use crate::spec::namespace::Namespace;
+use crate::spec::{MapChoice, Spec};
+use lexopt::{Arg, Parser};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use unshared_init::command_line::seconds;
+use unshared_init::sys::Arguments;
+
+pub(crate) const HELP: &str = "\
+Usage: unshared-cli spawn [OPTION]... [--] COMMAND [ARGUMENT]...
+
+Runs COMMAND in new namespaces, waits for it, and ends with its exit status.
+
+Namespaces (=FILE keeps one alive at FILE; not for --pid):
+  -m, --mount[=FILE]    -u, --uts[=FILE]     -i, --ipc[=FILE]  -n, --net[=FILE]
+  -p, --pid             -U, --user[=FILE]    -C, --cgroup[=FILE]
+  -T, --time[=FILE]     --all                all eight
+  --no-init             COMMAND itself is PID 1, not our reaper
+  --no-proc             leave /proc alone
+  --grace SECONDS       from TERM to KILL for what COMMAND leaves (default 10)
+  --monotonic SECONDS, --boottime SECONDS    offsets of the clocks inside
+Ids:
+  -r, --map-root-user   you are root inside (what --user does by itself)
+  -c, --map-current-user  you keep your ids inside
+  --map-auto            you are root, your subordinate ids follow from 1
+  --map-users INNER:OUTER:COUNT, --map-groups INNER:OUTER:COUNT
+  --uid UID, --gid GID  ids of COMMAND
+What COMMAND finds:
+  --hostname NAME       --domainname NAME    --cwd DIRECTORY
+  --env NAME=VALUE      --clear-env          --keep-fd FD
+  --exec WORD...        a shell expression to run first (repeatable; the last is
+                        the command where no COMMAND follows)
+  --die-with-parent     COMMAND is killed when unshared-cli is
+What you find:
+  --dry-run             print what would be done, as a shell script
+  --status-fd FD        what happens, as JSON, one object a line
+  -v, --verbose         each step as it is done
+
+Example: unshared-cli spawn --all --hostname box -- sh -c 'hostname; ps ax'
+";
+
+/// Reads the arguments that follow on `spawn`.
+///
+/// `--` always ends the options, so what follows it is never copied: a command line may be large.
+pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
+    let options: Vec<OsString> = arguments
+        .take_while(|word| word.to_bytes() != b"--")
+        .map(|word| OsStr::from_bytes(word.to_bytes()).to_owned())
+        .collect();
+    let count = options.len();
+    let mut parser = Parser::from_args(options);
+    let mut reader = Reader::default();
+    while let Some(argument) = parser.next().map_err(explain)? {
+        if let Arg::Value(_) = argument {
+            let following = parser.raw_args().map_err(explain)?.as_slice().len();
+            reader.spec.command = Some(skip(arguments, count - following - 1));
+            break;
+        }
+        if matches!(argument, Arg::Short('h') | Arg::Long("help")) {
+            return Ok(Request::Print(HELP));
+        }
+        reader.option(argument_name(&argument), &mut parser)?;
+    }
+    let command = skip(arguments, count + 1);
+    if reader.spec.command.is_none() && skip(arguments, count).first().is_some() {
+        if command.first().is_none() {
+            return Err(Error::usage("no command after \"--\"", "spawn"));
+        }
+        reader.spec.command = Some(command);
+    }
+    Ok(Request::Spawn(Box::new(reader.spec.check()?)))
+}
+
+/// The arguments without the first `count`.
+fn skip(mut arguments: Arguments, count: usize) -> Arguments {
+    for _ in 0..count {
+        arguments = arguments.rest();
+    }
+    arguments
+}
+
+/// An option's name with its dashes.
+fn argument_name(argument: &Arg<'_>) -> String {
+    match argument {
+        Arg::Long(name) => format!("--{name}"),
+        Arg::Short(letter) => format!("-{letter}"),
+        Arg::Value(_) => String::new(),
+    }
+}
+
+/// What lexopt found wrong, in our words.
+fn explain(error: lexopt::Error) -> Error {
+    use lexopt::Error as Lex;
+    let problem = match error {
+        Lex::MissingValue {
+            option: Some(option),
+        } => format!("{option} needs a value"),
+        Lex::UnexpectedOption(option) => format!("there is no option {}", quote(option)),
+        Lex::UnexpectedValue { option, .. } => format!("{option} takes no value"),
+        other => crate::error::escape(other.to_string()),
+    };
+    Error::usage(problem, "spawn")
+}
+
+/// The options so far.
+#[derive(Default)]
+struct Reader {
+    spec: Spec,
+}
+
+impl Reader {
+    /// Takes in one option.
+    fn option(&mut self, name: String, parser: &mut Parser) -> Result<(), Error> {
+        let spec = &mut self.spec;
+        for namespace in Namespace::ALL {
+            if name.strip_prefix("--") == Some(namespace.option()) {
+                spec.namespaces.add(namespace);
+                if let Some(file) = parser.optional_value() {
+                    if spec.persist.iter().any(|(other, _)| *other == namespace) {
+                        return Err(Error::usage(format!("{name} has a file twice"), "spawn"));
+                    }
+                    spec.persist.push((namespace, text(file, &name)?));
+                }
+                return Ok(());
+            }
+            if name == format!("-{}", namespace.letter()) {
+                spec.namespaces.add(namespace);
+                return Ok(());
+            }
+        }
+        match name.as_str() {
+            "--all" => Namespace::ALL
+                .into_iter()
+                .for_each(|one| spec.namespaces.add(one)),
+            "--no-init" => spec.no_init = true,
+            "--no-proc" => spec.no_proc = true,
+            "--die-with-parent" => spec.die_with_parent = true,
+            "--clear-env" => spec.clear_env = true,
+            "--dry-run" => spec.dry_run = true,
+            "-v" | "--verbose" => spec.verbose = true,
+            "-r" | "--map-root-user" => choose(&mut spec.map, MapChoice::Root)?,
+            "-c" | "--map-current-user" => choose(&mut spec.map, MapChoice::Current)?,
+            "--map-auto" => choose(&mut spec.map, MapChoice::Auto)?,
+            _ => return self.with_value(name, parser),
+        }
+        Ok(())
+    }
+
+    /// Takes in one option that has a value.
+    fn with_value(&mut self, name: String, parser: &mut Parser) -> Result<(), Error> {
+        let spec = &mut self.spec;
+        let name = name.as_str();
+        let mut value = || parser.value().map_err(explain);
+        match name {
+            "--map-users" => spec.map_users.push(extent(value()?, name)?),
+            "--map-groups" => spec.map_groups.push(extent(value()?, name)?),
+            "--monotonic" => once(&mut spec.monotonic, offset(value()?, name)?, name)?,
+            "--boottime" => once(&mut spec.boottime, offset(value()?, name)?, name)?,
+            "--hostname" => once(&mut spec.hostname, text(value()?, name)?, name)?,
+            "--domainname" => once(&mut spec.domainname, text(value()?, name)?, name)?,
+            "--cwd" => once(&mut spec.cwd, text(value()?, name)?, name)?,
+            "--uid" => once(&mut spec.uid, id(value()?, name)?, name)?,
+            "--gid" => once(&mut spec.gid, id(value()?, name)?, name)?,
+            "--grace" => once(&mut spec.grace, grace(value()?)?, name)?,
+            "--status-fd" => once(&mut spec.status_fd, descriptor(value()?, name)?, name)?,
+            "--keep-fd" => spec.keep_fds.push(descriptor(value()?, name)?),
+            "--env" => spec.variables.push(variable(value()?)?),
+            "--exec" => {
+                let words = parser.values().map_err(explain)?.collect::<Vec<_>>();
+                spec.expressions
+                    .push(text(words.join(OsStr::new(" ")), name)?);
+            }
+            _ => {
+                let option = quote(name);
+                return Err(Error::usage(
+                    format!("there is no option {option}"),
+                    "spawn",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets what may be said once.
+fn once<T>(place: &mut Option<T>, value: T, name: &str) -> Result<(), Error> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Error::usage(format!("{name} is given twice"), "spawn")),
+    }
+}
+
+fn choose(place: &mut Option<MapChoice>, choice: MapChoice) -> Result<(), Error> {
+    match place.replace(choice) {
+        Some(before) if before != choice => Err(Error::usage(
+            "only one of --map-root-user, --map-current-user and --map-auto can be had",
+            "spawn",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A value that is wrong, and what it should have been.
+fn wrong(name: &str, value: impl AsRef<OsStr>, expected: &str) -> Error {
+    let value = quote(value.as_ref().as_bytes());
+    Error::usage(format!("{name} {value}: {expected}"), "spawn")
+}
+
+/// A text that is not empty. Words come from argv, so they have no zero bytes.
+fn text(value: OsString, name: &str) -> Result<CString, Error> {
+    if value.is_empty() {
+        return Err(wrong(name, &value, "an empty value"));
+    }
+    CString::new(value.into_vec()).map_err(|_| wrong(name, "", "a zero byte"))
+}
+
+fn number<T>(value: &OsString, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    value.to_str().and_then(read)
+}
+
+fn id(value: OsString, name: &str) -> Result<u32, Error> {
+    number(&value, parse_id)
+        .filter(|id| *id != u32::MAX)
+        .ok_or_else(|| wrong(name, &value, "an id is a number from 0 to 4294967294"))
+}
+
+fn descriptor(value: OsString, name: &str) -> Result<i32, Error> {
+    number(&value, parse_id)
+        .and_then(|number| i32::try_from(number).ok())
+        .ok_or_else(|| wrong(name, &value, "a file descriptor is a number from 0"))
+}
+
+fn offset(value: OsString, name: &str) -> Result<i64, Error> {
+    number(&value, |text| text.parse().ok())
+        .ok_or_else(|| wrong(name, &value, "an offset is a whole number of seconds"))
+}
+
+fn grace(value: OsString) -> Result<u64, Error> {
+    seconds(value.as_bytes()).ok_or_else(|| wrong("--grace", &value, "a number of seconds, from 0"))
+}
+
+fn extent(value: OsString, name: &str) -> Result<Extent, Error> {
+    let text = value.to_str().unwrap_or_default();
+    Extent::parse(text).map_err(|problem| wrong(name, &value, problem))
+}
+
+fn variable(value: OsString) -> Result<CString, Error> {
+    match value.as_bytes().iter().position(|byte| *byte == b'=') {
+        Some(0) | None => Err(wrong("--env", &value, "NAME=VALUE is needed")),
+        Some(_) => text(value, "--env"),
+    }
+}

@@ -1,0 +1,192 @@
+//! Why a step failed: what errno alone does not say, found by looking at the host.
+use crate::error::{Error, quote};
+use crate::host::read_file;
+use crate::perform::Failure;
+use crate::plan::Plan;
+use crate::spec::Spec;
+use crate::spec::namespace::{Namespace, Namespaces};
+use crate::step::Step;
+use crate::walk::channel::{CLONE, FORK, Failed};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use unshared_init::sys::Arguments;
+
+/// The clone with all namespaces failed.
+pub(crate) fn for_clone(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Error {
+    let names: Vec<_> = namespaces.iter().map(Namespace::option).collect();
+    let attempt = match names.as_slice() {
+        [] => "fork".to_owned(),
+        [one] => format!("make a {one} namespace"),
+        several => format!("make {} namespaces", several.join(", ")),
+    };
+    Error::system(attempt, errno).maybe_hint(clone_hint(spec, namespaces, errno))
+}
+
+fn clone_hint(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Option<String> {
+    let wants_user = spec.namespaces.has(Namespace::User);
+    match errno {
+        Errno::PERM if !wants_user => {
+            Some("CAP_SYS_ADMIN is needed: run as root, or add --user".to_owned())
+        }
+        Errno::PERM if sysctl("kernel/unprivileged_userns_clone") == Some(0) => {
+            Some("kernel.unprivileged_userns_clone is 0: set it to 1, or run as root".to_owned())
+        }
+        Errno::PERM if in_chroot() => Some(
+            "in a chroot the kernel makes no user namespace; enter the root by pivot_root"
+                .to_owned(),
+        ),
+        Errno::PERM => {
+            Some("something, such as a seccomp filter, forbids user namespaces".to_owned())
+        }
+        // USERS before Linux 4.9; 32 is the kernel's depth of user and PID namespaces.
+        Errno::NOSPC | Errno::USERS => Some(limit(namespaces)),
+        Errno::INVAL => namespaces.iter().find_map(|namespace| {
+            let file = format!("/proc/self/ns/{}", namespace.file());
+            let missing =
+                rustix::fs::stat("/proc/self/ns").is_ok() && rustix::fs::lstat(file).is_err();
+            missing.then(|| format!("this kernel has no {} namespaces", namespace.option()))
+        }),
+        _ => None,
+    }
+}
+
+/// Which limit of namespaces(7) is used up: a user's, here or in a namespace around us.
+fn limit(namespaces: Namespaces) -> String {
+    let zero = namespaces
+        .iter()
+        .find(|namespace| sysctl(&format!("user/max_{}_namespaces", namespace.file())) == Some(0));
+    match zero {
+        Some(namespace) => format!("user.max_{}_namespaces is 0: raise it", namespace.file()),
+        None => {
+            let names: Vec<_> = namespaces
+                .iter()
+                .map(|namespace| format!("user.max_{}_namespaces", namespace.file()))
+                .collect();
+            format!(
+                "used up, here or in a namespace around this one: {}; or nested 32 deep",
+                names.join(" or ")
+            )
+        }
+    }
+}
+
+/// A number below /proc/sys.
+fn sysctl(name: &str) -> Option<u64> {
+    let text = read_file(&format!("/proc/sys/{name}")).ok()?;
+    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+}
+
+/// Whether our root is none of the mounts that we see, or another than that of PID 1.
+fn in_chroot() -> bool {
+    let mounts = read_file("/proc/self/mountinfo").unwrap_or_default();
+    let has_root = mounts
+        .split(|byte| *byte == b'\n')
+        .any(|line| line.split(|byte| *byte == b' ').nth(4) == Some(b"/"));
+    if !mounts.is_empty() && !has_root {
+        return true;
+    }
+    match (rustix::fs::stat("/"), rustix::fs::stat("/proc/1/root/")) {
+        (Ok(ours), Ok(first)) => (ours.st_dev, ours.st_ino) != (first.st_dev, first.st_ino),
+        _ => false,
+    }
+}
+
+/// A step of the parent's failed.
+pub(crate) fn for_step(step: &Step, spec: &Spec, pid: Pid, failure: Failure) -> Error {
+    let Failure {
+        errno,
+        reason,
+        code,
+    } = failure;
+    Error::system(step.attempt(pid.as_raw_nonzero().get()), errno)
+        .maybe_hint(reason.or_else(|| step_hint(step, spec, errno)))
+        .code(code)
+}
+
+/// The child said that something failed.
+pub(crate) fn for_failed(
+    spec: &Spec,
+    plan: &Plan,
+    commands: &[Arguments],
+    pid: Pid,
+    failed: &Failed,
+) -> Error {
+    let Failed {
+        step,
+        errno,
+        command,
+        code,
+        reason,
+    } = failed;
+    let reason = (!reason.is_empty()).then(|| crate::error::escape(reason));
+    let error = match (*step, plan.steps.get(*step)) {
+        (CLONE, _) => Error::system("make a time namespace", *errno),
+        (FORK, _) => Error::system("fork", *errno),
+        (_, Some((_, Step::Execute))) => {
+            let name = commands
+                .get(usize::from(*command))
+                .and_then(Arguments::first);
+            let name = quote(name.map_or(&[][..], |name| name.to_bytes()));
+            Error::system(format!("execute {name}"), *errno)
+        }
+        (_, Some((_, step))) => Error::system(step.attempt(pid.as_raw_nonzero().get()), *errno)
+            .maybe_hint(step_hint(step, spec, *errno)),
+        (_, None) => Error::system("an unknown step", *errno),
+    };
+    error.maybe_hint(reason).code(*code)
+}
+
+fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
+    let hint = match (step, errno) {
+        (Step::DenySetgroups | Step::WriteUidMap(_) | Step::WriteGidMap(_), Errno::NOENT) => {
+            "an id map is written through /proc, and it is not mounted here, or not for this PID \
+             namespace"
+        }
+        (
+            Step::DenySetgroups | Step::WriteUidMap(_) | Step::WriteGidMap(_),
+            Errno::PERM | Errno::ACCESS,
+        ) if sysctl("kernel/apparmor_restrict_unprivileged_userns") == Some(1) => {
+            "an AppArmor profile restricts user namespaces: \
+             kernel.apparmor_restrict_unprivileged_userns is 1; run as root, or allow this binary"
+        }
+        (Step::WriteUidMap(_) | Step::WriteGidMap(_), Errno::PERM) => {
+            "an id that is to be mapped does not exist in this user namespace"
+        }
+        (Step::MakeMountsPrivate, Errno::INVAL) if in_chroot() => {
+            "\"/\" is a chroot and not a mount; bind the directory onto itself before chroot"
+        }
+        (Step::MountProc, Errno::PERM) => return masked_proc(),
+        (Step::MountProc, Errno::NOENT) => "there is no directory /proc; make it, or --no-proc",
+        (Step::MountProc, Errno::NODEV) => "this kernel has no proc filesystem",
+        (Step::SetIds { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {
+            "an ordinary user takes on other ids only in a user namespace: --user with a map"
+        }
+        (Step::SetIds { .. }, Errno::INVAL) => "that id is not mapped in this user namespace",
+        (Step::BindNamespace(namespace, _), Errno::INVAL) if *namespace == Namespace::Mount => {
+            "the file is on a mount that is shared: bind its directory onto itself, and make that \
+             mount private"
+        }
+        (Step::BindNamespace(..), Errno::PERM) => "only root can mount",
+        (Step::SetTimeOffsets { .. }, Errno::RANGE) => {
+            "a clock inside cannot begin before 0, and not go far beyond 146 years"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Mounting proc in a user namespace is refused where part of the visible one is hidden.
+fn masked_proc() -> Option<String> {
+    let mounts = read_file("/proc/self/mountinfo").ok()?;
+    let below = mounts.split(|byte| *byte == b'\n').find_map(|line| {
+        let point = line.split(|byte| *byte == b' ').nth(4)?;
+        point.starts_with(b"/proc/").then_some(point)
+    });
+    Some(match below {
+        Some(point) => format!(
+            "a mount at {} hides part of /proc; try --no-proc",
+            quote(point)
+        ),
+        None => "no /proc is mounted here in full; try --no-proc".to_owned(),
+    })
+}

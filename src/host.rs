@@ -1,0 +1,130 @@
+//! What the host has: facts that a plan depends on, looked up only where the spec needs them.
+use crate::error::{Error, quote};
+use crate::spec::idmap::{Extent, parse_id};
+use crate::spec::namespace::Namespace;
+use crate::spec::{MapChoice, Spec};
+use rustix::io::Errno;
+use rustix::thread::CapabilitySet;
+
+/// Facts about the caller.
+#[derive(Clone, Default)]
+pub(crate) struct Host {
+    /// Effective user id.
+    pub(crate) uid: u32,
+    /// Effective group id.
+    pub(crate) gid: u32,
+    /// Whether the caller may map any id: it has CAP_SETUID and CAP_SETGID.
+    pub(crate) may_map: bool,
+    /// The caller's subordinate ids (subuid(5), subgid(5)): first id and count.
+    pub(crate) subordinate_uids: Vec<(u32, u32)>,
+    pub(crate) subordinate_gids: Vec<(u32, u32)>,
+}
+
+impl Host {
+    /// Looks up what `spec` needs.
+    pub(crate) fn look(spec: &Spec) -> Result<Host, Error> {
+        if !spec.namespaces.has(Namespace::User) {
+            return Ok(Host::default());
+        }
+        let wanted = CapabilitySet::SETUID | CapabilitySet::SETGID;
+        let may_map = rustix::thread::capabilities(None)
+            .is_ok_and(|capabilities| capabilities.effective.contains(wanted));
+        let mut host = Host {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            may_map,
+            ..Host::default()
+        };
+        if spec.map == Some(MapChoice::Auto) {
+            let name = user_name(host.uid)?;
+            host.subordinate_uids =
+                subordinate("/etc/subuid", "usermod --add-subuids", &name, host.uid)?;
+            host.subordinate_gids =
+                subordinate("/etc/subgid", "usermod --add-subgids", &name, host.uid)?;
+        }
+        Ok(host)
+    }
+}
+
+/// The user's name (passwd(5)), or its number where it has none.
+fn user_name(uid: u32) -> Result<Vec<u8>, Error> {
+    let passwd = read_file("/etc/passwd").unwrap_or_default();
+    let number = uid.to_string();
+    let name = passwd.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number.as_bytes()).then(|| name.to_vec())
+    });
+    Ok(name.unwrap_or_else(|| number.into_bytes()))
+}
+
+/// A user's ranges in a file of lines `NAME-OR-UID:FIRST:COUNT`.
+fn subordinate(path: &str, remedy: &str, name: &[u8], uid: u32) -> Result<Vec<(u32, u32)>, Error> {
+    let ranges = match read_file(path) {
+        Ok(text) => subordinate_ranges(&text, name, uid),
+        Err(Errno::NOENT) => Vec::new(),
+        Err(errno) => return Err(Error::system(format!("read {path}"), errno)),
+    };
+    if ranges.is_empty() {
+        let name = String::from_utf8_lossy(name);
+        return Err(Error::plain(format!(
+            "--map-auto: no subordinate ids of {} in {path}",
+            quote(name.as_bytes())
+        ))
+        .hint(format!("add some: {remedy} 100000-165535 {name}")));
+    }
+    Ok(ranges)
+}
+
+fn subordinate_ranges(text: &[u8], name: &[u8], uid: u32) -> Vec<(u32, u32)> {
+    let number = uid.to_string();
+    text.split(|byte| *byte == b'\n')
+        .filter_map(|line| {
+            let mut fields = line.split(|byte| *byte == b':');
+            let owner = fields.next()?;
+            if owner != name && owner != number.as_bytes() {
+                return None;
+            }
+            let mut id = || std::str::from_utf8(fields.next()?).ok().and_then(parse_id);
+            let (first, count) = (id()?, id()?);
+            Extent::parse(&format!("0:{first}:{count}"))
+                .ok()
+                .map(|extent| (extent.outer, extent.count))
+        })
+        .collect()
+}
+
+/// Reads a whole file.
+pub(crate) fn read_file(path: &str) -> Result<Vec<u8>, Errno> {
+    use rustix::fs::{Mode, OFlags};
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut text = Vec::new();
+    loop {
+        text.reserve(4096);
+        match rustix::io::read(&file, rustix::buffer::spare_capacity(&mut text)) {
+            Ok(0) => return Ok(text),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subordinate_ids_are_found_by_name_and_by_number() {
+        let text = b"other:1:2\nme:100000:65536\n1000:200000:10\nme:bad:1\nme\nme:5:0\n";
+        assert_eq!(
+            subordinate_ranges(text, b"me", 1000),
+            [(100_000, 65536), (200_000, 10)]
+        );
+    }
+
+    #[test]
+    fn root_has_a_name() {
+        assert_eq!(user_name(0).unwrap(), b"root");
+        assert_eq!(user_name(4_000_000_000).unwrap(), b"4000000000");
+    }
+}

@@ -1,0 +1,255 @@
+//! Steps become system calls.
+use crate::error::{FAILED, escape};
+use crate::link;
+use crate::spec::idmap::IdMap;
+use crate::step::Step;
+use crate::walk::channel::Channel;
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::thread::LinkNameSpaceType;
+use std::ffi::CString;
+use unshared_init::exec;
+use unshared_init::sys::{Memory, SignalState};
+
+/// Why a step failed.
+pub(crate) struct Failure {
+    pub(crate) errno: Errno,
+    /// The cause where it is known.
+    pub(crate) reason: Option<String>,
+    /// The exit status.
+    pub(crate) code: u8,
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Failure {
+        Failure {
+            errno,
+            reason: None,
+            code: FAILED,
+        }
+    }
+}
+
+/// Parent, the caller's namespaces: performs one of its steps for the child `pid`.
+///
+/// What the step leaves on the host is entered in `undo` before anything can go wrong with it.
+pub(crate) fn in_parent(
+    step: &Step,
+    pid: Pid,
+    signals: SignalState,
+    undo: &mut Vec<Undo>,
+) -> Result<(), Failure> {
+    let proc = |file: &str| format!("/proc/{pid}/{file}");
+    match step {
+        Step::DenySetgroups => match write_file(&proc("setgroups"), "deny") {
+            // Before Linux 3.19 there is no such file, and nothing to deny.
+            Err(Errno::NOENT) => Ok(()),
+            other => other.map_err(Failure::from),
+        },
+        Step::WriteUidMap(map) => Ok(write_file(&proc("uid_map"), &map.lines())?),
+        Step::WriteGidMap(map) => Ok(write_file(&proc("gid_map"), &map.lines())?),
+        Step::RunNewuidmap(map) => run_helper(c"newuidmap", pid, map, signals),
+        Step::RunNewgidmap(map) => run_helper(c"newgidmap", pid, map, signals),
+        Step::BindNamespace(namespace, file) => {
+            if make_file(file)? {
+                undo.push(Undo::Remove(file.clone()));
+            }
+            let source = proc(&format!("ns/{}", namespace.file()));
+            rustix::mount::mount_bind(source, file.as_c_str())?;
+            undo.push(Undo::Unmount(file.clone()));
+            Ok(())
+        }
+        Step::SetTimeOffsets { .. }
+        | Step::SetIds { .. }
+        | Step::SetParentDeathSignal
+        | Step::MakeMountsPrivate
+        | Step::MountProc
+        | Step::SetLoopbackUp
+        | Step::SetHostname(_)
+        | Step::SetDomainname(_)
+        | Step::ChangeDirectory(_)
+        | Step::Execute => Err(Errno::INVAL.into()),
+    }
+}
+
+/// Child or payload, new namespaces: performs one of its steps. [`Step::Execute`] is not among
+/// them; whoever comes to it does not come back.
+pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
+    match step {
+        Step::SetTimeOffsets {
+            monotonic,
+            boottime,
+        } => enter_time_namespace(Some((*monotonic, *boottime))),
+        Step::SetIds {
+            uid,
+            gid,
+            clear_groups,
+        } => set_ids(*uid, *gid, *clear_groups),
+        Step::SetParentDeathSignal => {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            // A parent that died before the call sends nothing any more, but its socket is closed.
+            if parent.is_closed() {
+                Err(Errno::SRCH)
+            } else {
+                Ok(())
+            }
+        }
+        Step::MakeMountsPrivate => rustix::mount::mount_change(
+            c"/",
+            MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+        ),
+        Step::MountProc => {
+            let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+            rustix::mount::mount(c"proc", c"/proc", c"proc", flags, None)
+        }
+        Step::SetLoopbackUp => link::set_loopback_up(),
+        Step::SetHostname(name) => rustix::system::sethostname(name.as_bytes()),
+        Step::SetDomainname(name) => rustix::system::setdomainname(name.as_bytes()),
+        Step::ChangeDirectory(path) => rustix::process::chdir(path.as_c_str()),
+        Step::DenySetgroups
+        | Step::WriteUidMap(_)
+        | Step::WriteGidMap(_)
+        | Step::RunNewuidmap(_)
+        | Step::RunNewgidmap(_)
+        | Step::BindNamespace(..)
+        | Step::Execute => Err(Errno::INVAL),
+    }
+}
+
+/// Writes a file of /proc with a single write(2), as id maps demand.
+fn write_file(path: &str, text: &str) -> Result<(), Errno> {
+    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::io::write(&file, text.as_bytes()).map(drop)
+}
+
+/// Child: unshares the time namespace, sets its offsets if there are any, and enters it. Until
+/// setns(2) only future children would be in it, and their offsets could no longer be set.
+pub(crate) fn enter_time_namespace(offsets: Option<(i64, i64)>) -> Result<(), Errno> {
+    crate::sys::unshare_time()?;
+    if let Some((monotonic, boottime)) = offsets {
+        let text = format!("monotonic {monotonic} 0\nboottime {boottime} 0\n");
+        write_file("/proc/self/timens_offsets", &text)?;
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let namespace = rustix::fs::open(c"/proc/self/ns/time_for_children", flags, Mode::empty())?;
+    rustix::thread::move_into_link_name_space(
+        rustix::fd::AsFd::as_fd(&namespace),
+        Some(LinkNameSpaceType::Time),
+    )
+}
+
+/// Groups first, and the user id last, since it takes the right to change the others with it.
+fn set_ids(uid: Option<u32>, gid: Option<u32>, clear_groups: bool) -> Result<(), Errno> {
+    if clear_groups {
+        rustix::thread::set_thread_groups(&[])?;
+    }
+    if let Some(gid) = gid.map(Gid::from_raw) {
+        rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+    }
+    if let Some(uid) = uid.map(Uid::from_raw) {
+        rustix::thread::set_thread_res_uid(uid, uid, uid)?;
+    }
+    Ok(())
+}
+
+/// Parent: runs newuidmap(1) or newgidmap(1), which are set-user-ID and know the subordinate ids.
+/// What they complain of becomes the reason in our own message.
+fn run_helper(
+    program: &'static core::ffi::CStr,
+    pid: Pid,
+    map: &IdMap,
+    signals: SignalState,
+) -> Result<(), Failure> {
+    let mut words = vec![program.to_owned()];
+    let lines = map.lines();
+    for word in [pid.to_string().as_str()]
+        .into_iter()
+        .chain(lines.split_ascii_whitespace())
+    {
+        words.push(CString::new(word).map_err(|_| Errno::INVAL)?);
+    }
+    let arguments = crate::sys::arguments(words);
+    let environment = unshared_init::sys::Environment::inherited();
+    let (ours, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let helper = unshared_init::sys::start(Memory::Copied, &mut || {
+        // Child of the parent, not executed yet.
+        crate::sys::become_standard_error(&theirs);
+        unshared_init::sys::give_back_signals(signals);
+        let failure = exec::execute(arguments, environment);
+        let _ = unshared_init::sys::write(unshared_init::sys::Stream::Error, &failure.reason);
+        failure.code
+    })?;
+    drop(theirs);
+    let complaint = read_all(&ours);
+    let status = loop {
+        match rustix::process::waitpid(Some(helper), WaitOptions::empty()) {
+            Ok(Some((_, status))) => break status,
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    };
+    match status.exit_status() {
+        Some(0) => Ok(()),
+        Some(127) => Err(Failure {
+            errno: Errno::NOENT,
+            reason: Some(format!(
+                "{}; Debian's package uidmap has it",
+                escape(String::from_utf8_lossy(&complaint).trim().as_bytes())
+            )),
+            code: FAILED,
+        }),
+        _ => {
+            let reason = escape(String::from_utf8_lossy(&complaint).trim().as_bytes());
+            Err(Failure {
+                errno: Errno::PERM,
+                reason: Some(reason),
+                code: FAILED,
+            })
+        }
+    }
+}
+
+fn read_all(file: &rustix::fd::OwnedFd) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        all.reserve(512);
+        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut all)) {
+            Ok(0) => return all,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return all,
+        }
+    }
+}
+
+/// Parent: makes the file that a namespace is to be bound to; says whether it was not there.
+fn make_file(path: &CString) -> Result<bool, Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    match rustix::fs::open(path.as_c_str(), flags, Mode::RUSR | Mode::WUSR) {
+        Ok(_) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// What takes a step on the host back.
+#[derive(Debug)]
+pub(crate) enum Undo {
+    /// umount2(2), lazily.
+    Unmount(CString),
+    /// unlink(2).
+    Remove(CString),
+}
+
+impl Undo {
+    /// Takes it back. What is gone already need not be.
+    pub(crate) fn perform(self) {
+        let _ = match self {
+            Undo::Unmount(path) => {
+                rustix::mount::unmount(path, rustix::mount::UnmountFlags::DETACH)
+            }
+            Undo::Remove(path) => rustix::fs::unlink(path),
+        };
+    }
+}

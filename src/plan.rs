@@ -1,0 +1,317 @@
+//! From what was asked for to the ordered list of steps. Pure: the same spec on the same host gives
+//! the same plan.
+use crate::error::Error;
+use crate::host::Host;
+use crate::spec::idmap::{Extent, IdMap};
+use crate::spec::namespace::{Namespace, Namespaces};
+use crate::spec::{MapChoice, Spec};
+use crate::step::{Side, Step};
+
+/// Everything that both processes do, in order. Both hold the same plan.
+pub(crate) struct Plan {
+    /// The namespaces that the child is cloned into.
+    pub(crate) namespaces: Namespaces,
+    pub(crate) steps: Vec<(Side, Step)>,
+}
+
+/// The two maps of a user namespace, and whether setgroups(2) is denied in it.
+struct Maps {
+    users: IdMap,
+    groups: IdMap,
+    deny_setgroups: bool,
+}
+
+/// Makes the plan.
+pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
+    let mut steps = Steps(Vec::new());
+    let mut namespaces = spec.namespaces;
+    let maps = if spec.namespaces.has(Namespace::User) {
+        Some(maps(spec, host)?)
+    } else {
+        None
+    };
+    if let Some(maps) = &maps {
+        steps.map(maps, host);
+    }
+    if spec.monotonic.is_some() || spec.boottime.is_some() {
+        // Offsets can be written only while the namespace is empty, so nobody is cloned into it.
+        namespaces = namespaces.without(Namespace::Time);
+        let (monotonic, boottime) = (spec.monotonic.unwrap_or(0), spec.boottime.unwrap_or(0));
+        steps.child(Step::SetTimeOffsets {
+            monotonic,
+            boottime,
+        });
+    }
+    if let Some(step) = maps.as_ref().and_then(|maps| root_inside(maps, host)) {
+        steps.child(step);
+    }
+    if spec.die_with_parent && (spec.has_init() || spec.commands() > 1) {
+        // After the ids have changed, since that forgets the signal (prctl(2)).
+        steps.child(Step::SetParentDeathSignal);
+    }
+    steps.inside(spec);
+    steps.payload(spec, maps.as_ref());
+    Ok(Plan {
+        namespaces,
+        steps: steps.0,
+    })
+}
+
+struct Steps(Vec<(Side, Step)>);
+
+impl Steps {
+    fn parent(&mut self, step: Step) {
+        self.0.push((Side::Parent, step));
+    }
+
+    fn child(&mut self, step: Step) {
+        self.0.push((Side::Child, step));
+    }
+
+    /// Writes the maps: ourselves where the kernel lets us, else through newuidmap(1).
+    fn map(&mut self, maps: &Maps, host: &Host) {
+        if maps.deny_setgroups {
+            self.parent(Step::DenySetgroups);
+        }
+        let users = maps.users.clone();
+        let groups = maps.groups.clone();
+        self.parent(if host.may_map || users.is_only(host.uid) {
+            Step::WriteUidMap(users)
+        } else {
+            Step::RunNewuidmap(users)
+        });
+        self.parent(if host.may_map || groups.is_only(host.gid) {
+            Step::WriteGidMap(groups)
+        } else {
+            Step::RunNewgidmap(groups)
+        });
+    }
+
+    /// What is set up inside, once the ids are.
+    fn inside(&mut self, spec: &Spec) {
+        if spec.namespaces.has(Namespace::Mount) {
+            self.child(Step::MakeMountsPrivate);
+        }
+        for (namespace, file) in &spec.persist {
+            // After the child's mounts are private: a mount namespace cannot be bound where the
+            // binding would spread into it.
+            self.parent(Step::BindNamespace(*namespace, file.clone()));
+        }
+        if spec.mounts_proc() {
+            self.child(Step::MountProc);
+        }
+        if spec.namespaces.has(Namespace::Net) {
+            self.child(Step::SetLoopbackUp);
+        }
+        if let Some(name) = &spec.hostname {
+            self.child(Step::SetHostname(name.clone()));
+        }
+        if let Some(name) = &spec.domainname {
+            self.child(Step::SetDomainname(name.clone()));
+        }
+    }
+
+    /// What each process does that is about to execute something.
+    fn payload(&mut self, spec: &Spec, maps: Option<&Maps>) {
+        let mut payload = |step| self.0.push((Side::Payload, step));
+        if let Some(path) = &spec.cwd {
+            payload(Step::ChangeDirectory(path.clone()));
+        }
+        if spec.uid.is_some() || spec.gid.is_some() {
+            let clear_groups = maps.is_none_or(|maps| !maps.deny_setgroups);
+            payload(Step::SetIds {
+                uid: spec.uid,
+                gid: spec.gid,
+                clear_groups,
+            });
+        }
+        if spec.die_with_parent && !spec.has_init() {
+            payload(Step::SetParentDeathSignal);
+        }
+        payload(Step::Execute);
+    }
+}
+
+/// The maps that were asked for, checked as the kernel will.
+fn maps(spec: &Spec, host: &Host) -> Result<Maps, Error> {
+    let users = map(spec, host.uid, &spec.map_users, &host.subordinate_uids);
+    let groups = map(spec, host.gid, &spec.map_groups, &host.subordinate_gids);
+    for (map, option) in [(&users, "--map-users"), (&groups, "--map-groups")] {
+        if let Some(problem) = map.problem() {
+            return Err(Error::usage(format!("{option}: {problem}"), "spawn"));
+        }
+    }
+    for (map, id, option) in [(&users, spec.uid, "--uid"), (&groups, spec.gid, "--gid")] {
+        if let Some(id) = id
+            && !map.has_inner(id)
+        {
+            let problem = format!(
+                "{option} {id}: the user namespace maps only \"{}\"",
+                map.shown()
+            );
+            return Err(Error::plain(problem).hint("see --map-users, --map-groups, --map-auto"));
+        }
+    }
+    // Without CAP_SETGID a group map needs it (user_namespaces(7)); newgidmap(1) sees to it itself.
+    let deny_setgroups = !host.may_map && groups.is_only(host.gid);
+    Ok(Maps {
+        users,
+        groups,
+        deny_setgroups,
+    })
+}
+
+/// One of the two maps.
+fn map(spec: &Spec, caller: u32, given: &[Extent], subordinate: &[(u32, u32)]) -> IdMap {
+    let choice = match spec.map {
+        None if given.is_empty() => Some(MapChoice::Root),
+        choice => choice,
+    };
+    let mut extents = Vec::new();
+    match choice {
+        Some(MapChoice::Root) => extents.push(Extent::one(0, caller)),
+        Some(MapChoice::Current) => extents.push(Extent::one(caller, caller)),
+        Some(MapChoice::Auto) => {
+            extents.push(Extent::one(0, caller));
+            let mut inner = 1;
+            for (outer, count) in subordinate {
+                extents.push(Extent {
+                    inner,
+                    outer: *outer,
+                    count: *count,
+                });
+                inner = inner.saturating_add(*count);
+            }
+        }
+        None => {}
+    }
+    extents.extend_from_slice(given);
+    IdMap(extents)
+}
+
+/// What makes the child root inside where the maps leave its own ids out.
+fn root_inside(maps: &Maps, host: &Host) -> Option<Step> {
+    let wanted = |map: &IdMap, own| (!map.has_outer(own) && map.has_inner(0)).then_some(0);
+    let uid = wanted(&maps.users, host.uid);
+    let gid = wanted(&maps.groups, host.gid);
+    let clear_groups = !maps.deny_setgroups;
+    (uid.is_some() || gid.is_some()).then_some(Step::SetIds {
+        uid,
+        gid,
+        clear_groups,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: u32 = 1000;
+
+    fn host(may_map: bool) -> Host {
+        Host {
+            uid: USER,
+            gid: USER,
+            may_map,
+            ..Host::default()
+        }
+    }
+
+    fn steps_of(change: impl FnOnce(&mut Spec), host: &Host) -> Vec<(Side, Step)> {
+        let mut spec = Spec {
+            expressions: vec![c"true".to_owned()],
+            ..Spec::default()
+        };
+        change(&mut spec);
+        plan(&spec.check().unwrap(), host).unwrap().steps
+    }
+
+    #[test]
+    fn an_ordinary_user_is_mapped_to_root_with_setgroups_denied() {
+        let steps = steps_of(|spec| spec.namespaces.add(Namespace::User), &host(false));
+        let map = IdMap(vec![Extent::one(0, USER)]);
+        assert_eq!(
+            steps,
+            [
+                (Side::Parent, Step::DenySetgroups),
+                (Side::Parent, Step::WriteUidMap(map.clone())),
+                (Side::Parent, Step::WriteGidMap(map)),
+                (Side::Payload, Step::Execute),
+            ]
+        );
+    }
+
+    #[test]
+    fn root_need_not_deny_setgroups() {
+        let steps = steps_of(|spec| spec.namespaces.add(Namespace::User), &host(true));
+        assert!(!steps.contains(&(Side::Parent, Step::DenySetgroups)));
+    }
+
+    #[test]
+    fn an_ordinary_user_maps_more_than_itself_through_newuidmap() {
+        let steps = steps_of(
+            |spec| {
+                spec.map_users.push(Extent {
+                    inner: 0,
+                    outer: 5,
+                    count: 9,
+                })
+            },
+            &host(false),
+        );
+        assert!(
+            matches!(steps[1], (Side::Parent, Step::RunNewuidmap(_))),
+            "{steps:?}"
+        );
+        assert!(
+            matches!(steps[2], (Side::Parent, Step::WriteGidMap(_))),
+            "{steps:?}"
+        );
+        let become_root = Step::SetIds {
+            uid: Some(0),
+            gid: None,
+            clear_groups: false,
+        };
+        assert_eq!(steps[3], (Side::Child, become_root));
+    }
+
+    #[test]
+    fn map_auto_puts_the_subordinate_ids_behind_the_callers() {
+        let mut host = host(false);
+        host.subordinate_uids = vec![(100_000, 10), (300_000, 5)];
+        host.subordinate_gids = vec![(200_000, 10)];
+        let steps = steps_of(|spec| spec.map = Some(MapChoice::Auto), &host);
+        let Some((_, Step::RunNewuidmap(map))) = steps.first() else {
+            panic!("{steps:?}")
+        };
+        assert_eq!(map.shown(), "0 1000 1, 1 100000 10, 11 300000 5");
+    }
+
+    #[test]
+    fn an_id_that_is_not_mapped_is_refused() {
+        let spec = Spec {
+            expressions: vec![c"true".to_owned()],
+            uid: Some(5),
+            map: Some(MapChoice::Root),
+            ..Spec::default()
+        };
+        let error = plan(&spec.check().unwrap(), &host(true)).err().unwrap();
+        assert!(error.message().contains("--uid 5"), "{}", error.message());
+    }
+
+    #[test]
+    fn clock_offsets_keep_the_child_from_being_cloned_into_the_namespace() {
+        let mut spec = Spec {
+            expressions: vec![c"true".to_owned()],
+            ..Spec::default()
+        };
+        spec.monotonic = Some(5);
+        let plan = plan(&spec.check().unwrap(), &host(true)).unwrap();
+        assert!(!plan.namespaces.has(Namespace::Time));
+        let offsets = Step::SetTimeOffsets {
+            monotonic: 5,
+            boottime: 0,
+        };
+        assert_eq!(plan.steps.first(), Some(&(Side::Child, offsets)));
+    }
+}

@@ -1,0 +1,183 @@
+//! What the user asked for, as plain data, and every rule between options.
+use crate::error::Error;
+use std::ffi::CString;
+use unshared_init::sys::Arguments;
+
+pub(crate) mod idmap;
+pub(crate) mod namespace;
+
+use idmap::Extent;
+use namespace::{Namespace, Namespaces};
+
+/// Which ids the user namespace maps, apart from those that `--map-users` and `--map-groups` name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MapChoice {
+    /// `-r`: the caller is root inside.
+    Root,
+    /// `-c`: the caller keeps its ids inside.
+    Current,
+    /// `--map-auto`: the caller is root inside, and has its subordinate ids from 1.
+    Auto,
+}
+
+/// Everything that `spawn` was asked for.
+#[derive(Clone, Default)]
+pub(crate) struct Spec {
+    pub(crate) namespaces: Namespaces,
+    /// Namespaces to keep alive, and the files that hold them.
+    pub(crate) persist: Vec<(Namespace, CString)>,
+    pub(crate) map: Option<MapChoice>,
+    pub(crate) map_users: Vec<Extent>,
+    pub(crate) map_groups: Vec<Extent>,
+    /// Offset of CLOCK_MONOTONIC inside, in seconds.
+    pub(crate) monotonic: Option<i64>,
+    /// Offset of CLOCK_BOOTTIME inside, in seconds.
+    pub(crate) boottime: Option<i64>,
+    pub(crate) hostname: Option<CString>,
+    pub(crate) domainname: Option<CString>,
+    /// `NAME=value` strings, in the order given.
+    pub(crate) variables: Vec<CString>,
+    pub(crate) clear_env: bool,
+    pub(crate) cwd: Option<CString>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+    pub(crate) no_init: bool,
+    pub(crate) no_proc: bool,
+    pub(crate) die_with_parent: bool,
+    /// Nanoseconds between TERM and KILL for what the payload leaves behind.
+    pub(crate) grace: Option<u64>,
+    pub(crate) status_fd: Option<i32>,
+    pub(crate) keep_fds: Vec<i32>,
+    pub(crate) dry_run: bool,
+    pub(crate) verbose: bool,
+    /// Shell expressions, run in order before the command; the last is the payload where there is
+    /// no command.
+    pub(crate) expressions: Vec<CString>,
+    pub(crate) command: Option<Arguments>,
+}
+
+/// The kernel's limit for host and domain name (__NEW_UTS_LEN).
+const UTS_LENGTH: usize = 64;
+
+impl Spec {
+    /// Adds what is implied, and refuses what does not go together.
+    pub(crate) fn check(mut self) -> Result<Spec, Error> {
+        self.imply();
+        let refuse = |problem: &str| Err(Error::usage(problem, "spawn"));
+        if self.command.is_none() && self.expressions.is_empty() {
+            return refuse("no command to run");
+        }
+        if self
+            .persist
+            .iter()
+            .any(|(namespace, _)| *namespace == Namespace::Pid)
+        {
+            return refuse("--pid takes no file: a PID namespace ends with its PID 1");
+        }
+        let has_pid = self.namespaces.has(Namespace::Pid);
+        if self.no_init && !has_pid {
+            return refuse("--no-init without --pid: there is no init to leave out");
+        }
+        if self.no_proc && !has_pid {
+            return refuse("--no-proc without --pid: /proc is left alone anyway");
+        }
+        if self.no_init
+            && (self.expressions.len() > 1
+                || self.command.is_some() && !self.expressions.is_empty())
+        {
+            return refuse(
+                "--no-init with more than one thing to run: only an init can wait for the first",
+            );
+        }
+        if self.grace.is_some() && (self.no_init || !has_pid) {
+            return refuse("--grace without an init: nothing is ended but the command itself");
+        }
+        for (option, name) in [
+            ("hostname", &self.hostname),
+            ("domainname", &self.domainname),
+        ] {
+            if name
+                .as_ref()
+                .is_some_and(|name| name.count_bytes() > UTS_LENGTH)
+            {
+                return refuse(&format!("--{option} is longer than {UTS_LENGTH} bytes"));
+            }
+        }
+        Ok(self)
+    }
+
+    fn imply(&mut self) {
+        if self.map.is_some() || !self.map_users.is_empty() || !self.map_groups.is_empty() {
+            self.namespaces.add(Namespace::User);
+        }
+        if self.hostname.is_some() || self.domainname.is_some() {
+            self.namespaces.add(Namespace::Uts);
+        }
+        if self.monotonic.is_some() || self.boottime.is_some() {
+            self.namespaces.add(Namespace::Time);
+        }
+        if self.mounts_proc() {
+            self.namespaces.add(Namespace::Mount);
+        }
+    }
+
+    /// Whether the payload gets a /proc of its own.
+    pub(crate) fn mounts_proc(&self) -> bool {
+        self.namespaces.has(Namespace::Pid) && !self.no_proc
+    }
+
+    /// Whether our reaper is PID 1 of a namespace.
+    pub(crate) fn has_init(&self) -> bool {
+        self.namespaces.has(Namespace::Pid) && !self.no_init
+    }
+
+    /// How many commands are run, one after the other: the expressions and the command itself.
+    pub(crate) fn commands(&self) -> usize {
+        self.expressions.len() + usize::from(self.command.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut Spec)) -> Result<Spec, Error> {
+        let mut spec = Spec {
+            expressions: vec![c"true".to_owned()],
+            ..Spec::default()
+        };
+        change(&mut spec);
+        spec.check()
+    }
+
+    #[test]
+    fn pid_implies_mount_for_its_proc_and_nothing_else() {
+        let spec = with(|spec| spec.namespaces.add(Namespace::Pid)).unwrap();
+        assert_eq!(spec.namespaces.iter().count(), 2);
+        assert!(spec.namespaces.has(Namespace::Mount));
+    }
+
+    #[test]
+    fn without_a_proc_pid_implies_nothing() {
+        let spec = with(|spec| {
+            spec.namespaces.add(Namespace::Pid);
+            spec.no_proc = true;
+        });
+        assert!(!spec.unwrap().namespaces.has(Namespace::Mount));
+    }
+
+    #[test]
+    fn names_of_64_bytes_are_the_longest() {
+        let named =
+            |length| with(|spec| spec.hostname = Some(CString::new(vec![b'x'; length]).unwrap()));
+        assert!(named(64).unwrap().namespaces.has(Namespace::Uts));
+        assert!(named(65).is_err());
+    }
+
+    #[test]
+    fn what_makes_no_sense_without_pid_is_refused() {
+        assert!(with(|spec| spec.no_init = true).is_err());
+        assert!(with(|spec| spec.no_proc = true).is_err());
+        assert!(with(|spec| spec.grace = Some(1)).is_err());
+    }
+}

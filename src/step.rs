@@ -1,0 +1,189 @@
+//! The steps of a plan: what each is called when it fails, and how it reads as a shell line.
+use crate::error::quote;
+use crate::spec::idmap::IdMap;
+use crate::spec::namespace::Namespace;
+use std::ffi::CString;
+
+/// Which process performs a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    /// The launcher, in the caller's namespaces.
+    Parent,
+    /// The process that was cloned into the new namespaces; with `--pid`, PID 1.
+    Child,
+    /// Each process that is about to execute an expression or the command.
+    Payload,
+}
+
+/// One thing to do, named for the call that does it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// Writes "deny" to /proc/PID/setgroups.
+    DenySetgroups,
+    /// Writes /proc/PID/uid_map.
+    WriteUidMap(IdMap),
+    /// Writes /proc/PID/gid_map.
+    WriteGidMap(IdMap),
+    /// Has newuidmap(1) write /proc/PID/uid_map.
+    RunNewuidmap(IdMap),
+    /// Has newgidmap(1) write /proc/PID/gid_map.
+    RunNewgidmap(IdMap),
+    /// Binds /proc/PID/ns/… to a file, which keeps the namespace alive.
+    BindNamespace(Namespace, CString),
+    /// Unshares the time namespace, writes its offsets while it is empty, and enters it.
+    SetTimeOffsets {
+        /// Seconds to add to CLOCK_MONOTONIC.
+        monotonic: i64,
+        /// Seconds to add to CLOCK_BOOTTIME.
+        boottime: i64,
+    },
+    /// setgroups(2), setresgid(2), setresuid(2), in this order.
+    SetIds {
+        /// The user id to take on.
+        uid: Option<u32>,
+        /// The group id to take on.
+        gid: Option<u32>,
+        /// Whether supplementary groups are dropped.
+        clear_groups: bool,
+    },
+    /// prctl(PR_SET_PDEATHSIG, SIGKILL).
+    SetParentDeathSignal,
+    /// Makes every mount private, recursively, so that none of ours gets out.
+    MakeMountsPrivate,
+    /// Mounts a /proc for the new PID namespace.
+    MountProc,
+    /// Brings `lo` up.
+    SetLoopbackUp,
+    /// sethostname(2).
+    SetHostname(CString),
+    /// setdomainname(2).
+    SetDomainname(CString),
+    /// chdir(2).
+    ChangeDirectory(CString),
+    /// execve(2) of the command or the expression.
+    Execute,
+}
+
+impl Step {
+    /// The attempt and its object, as a message has them. `pid` is the child's.
+    pub(crate) fn attempt(&self, pid: i32) -> String {
+        match self {
+            Step::DenySetgroups => format!("write setgroups \"deny\" of pid {pid}"),
+            Step::WriteUidMap(map) => format!("write uid_map \"{}\" of pid {pid}", map.shown()),
+            Step::WriteGidMap(map) => format!("write gid_map \"{}\" of pid {pid}", map.shown()),
+            Step::RunNewuidmap(map) => format!("newuidmap \"{}\" for pid {pid}", map.shown()),
+            Step::RunNewgidmap(map) => format!("newgidmap \"{}\" for pid {pid}", map.shown()),
+            Step::BindNamespace(namespace, file) => {
+                format!(
+                    "keep the {} namespace at {}",
+                    namespace.option(),
+                    quote(file.as_bytes())
+                )
+            }
+            Step::SetTimeOffsets {
+                monotonic,
+                boottime,
+            } => {
+                format!("set the clock offsets monotonic {monotonic}, boottime {boottime}")
+            }
+            Step::SetIds { .. } => format!("change ids: {}", self.shell(pid)),
+            Step::SetParentDeathSignal => "set the parent death signal".to_owned(),
+            Step::MakeMountsPrivate => "make the mounts under \"/\" private".to_owned(),
+            Step::MountProc => "mount proc at \"/proc\"".to_owned(),
+            Step::SetLoopbackUp => "bring up link \"lo\"".to_owned(),
+            Step::SetHostname(name) => format!("set hostname {}", quote(name.as_bytes())),
+            Step::SetDomainname(name) => format!("set domainname {}", quote(name.as_bytes())),
+            Step::ChangeDirectory(path) => {
+                format!("change to directory {}", quote(path.as_bytes()))
+            }
+            Step::Execute => "execute".to_owned(),
+        }
+    }
+
+    /// The step as a shell line. `pid` is the child's.
+    pub(crate) fn shell(&self, pid: i32) -> String {
+        match self {
+            Step::DenySetgroups => format!("echo deny > /proc/{pid}/setgroups"),
+            Step::WriteUidMap(map) => format!("printf '{}' > /proc/{pid}/uid_map", lines(map)),
+            Step::WriteGidMap(map) => format!("printf '{}' > /proc/{pid}/gid_map", lines(map)),
+            Step::RunNewuidmap(map) => format!("newuidmap {pid} {}", words(map)),
+            Step::RunNewgidmap(map) => format!("newgidmap {pid} {}", words(map)),
+            Step::BindNamespace(namespace, file) => {
+                let file = word(file.as_bytes());
+                format!(
+                    "touch {file}; mount --bind /proc/{pid}/ns/{} {file}",
+                    namespace.file()
+                )
+            }
+            Step::SetTimeOffsets {
+                monotonic,
+                boottime,
+            } => format!(
+                "printf 'monotonic {monotonic} 0\\nboottime {boottime} 0\\n' \
+                 > /proc/self/timens_offsets"
+            ),
+            Step::SetIds {
+                uid,
+                gid,
+                clear_groups,
+            } => {
+                let mut line = "setpriv".to_owned();
+                if let Some(uid) = uid {
+                    line.push_str(&format!(" --reuid {uid}"));
+                }
+                if let Some(gid) = gid {
+                    line.push_str(&format!(" --regid {gid}"));
+                }
+                line.push_str(if *clear_groups {
+                    " --clear-groups"
+                } else {
+                    " --keep-groups"
+                });
+                line
+            }
+            Step::SetParentDeathSignal => "setpriv --pdeathsig KILL".to_owned(),
+            Step::MakeMountsPrivate => "mount --make-rprivate /".to_owned(),
+            Step::MountProc => "mount -t proc -o nosuid,nodev,noexec proc /proc".to_owned(),
+            Step::SetLoopbackUp => "ip link set lo up".to_owned(),
+            Step::SetHostname(name) => format!("hostname {}", word(name.as_bytes())),
+            Step::SetDomainname(name) => format!("domainname {}", word(name.as_bytes())),
+            Step::ChangeDirectory(path) => format!("cd -- {}", word(path.as_bytes())),
+            Step::Execute => "exec".to_owned(),
+        }
+    }
+}
+
+/// A map for printf(1).
+fn lines(map: &IdMap) -> String {
+    map.lines().replace('\n', "\\n")
+}
+
+/// A map for newuidmap(1).
+fn words(map: &IdMap) -> String {
+    map.lines().trim_end().replace('\n', " ")
+}
+
+/// One word for a shell, whatever it holds; bytes that are no UTF-8 do not survive the printing.
+pub(crate) fn word(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let plain =
+        |character: char| character.is_ascii_alphanumeric() || "_-./:=,+@%".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_only_where_the_shell_needs_it() {
+        assert_eq!(word(b"/usr/bin/id"), "/usr/bin/id");
+        assert_eq!(word(b"a b"), "'a b'");
+        assert_eq!(word(b"it's"), "'it'\\''s'");
+        assert_eq!(word(b""), "''");
+        assert_eq!(word(b"$(x)"), "'$(x)'");
+    }
+}

@@ -1,0 +1,199 @@
+//! The system calls that rustix does not offer: clone3(2) and its fallback, close_range(2),
+//! signalfd(2), and the lists of strings that execve(2) reads. Unsafe code is here and in `main`.
+#![allow(unsafe_code)]
+
+use crate::spec::namespace::{Namespace, Namespaces};
+use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::ffi::{CString, c_char};
+use unshared_init::signal::{Sender, Signal};
+use unshared_init::sys::{Arguments, Environment};
+
+/// Which of the two processes returned from [`clone_into`].
+pub(crate) enum Cloned {
+    /// The new process. `time_left` says that the time namespace is still to be unshared.
+    Child {
+        /// The kernel could not do it in the same call.
+        time_left: bool,
+    },
+    /// The caller.
+    Parent(Pid),
+}
+
+/// clone3(2) with the flags of all `namespaces`; the child has a copy of everything, as after
+/// fork(2).
+///
+/// Where there is no clone3 (before Linux 5.3, or refused by a filter with ENOSYS or EPERM),
+/// clone(2) does it, but for the time namespace, whose flag it takes for something else.
+pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
+    // SAFETY: an all-zero clone_args asks for a plain fork.
+    let mut arguments: libc::clone_args = unsafe { core::mem::zeroed() };
+    arguments.flags = namespaces.flags().into();
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: the arguments live through the call. Without CLONE_VM the child has its own copy of
+    // the stack and returns here as from fork(2); we have one thread, so no lock stays taken.
+    let mut pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of_val(&arguments),
+        )
+    };
+    let mut time_left = false;
+    if pid < 0 && matches!(last_error(), Errno::NOSYS | Errno::PERM) {
+        time_left = namespaces.has(Namespace::Time);
+        let flags = namespaces.without(Namespace::Time).flags() | libc::SIGCHLD as u32;
+        // SAFETY: as above; the other four arguments are not used without their flags.
+        pid = unsafe { libc::syscall(libc::SYS_clone, libc::c_ulong::from(flags), 0, 0, 0, 0) };
+    }
+    if pid < 0 {
+        return Err(last_error());
+    }
+    Ok(match Pid::from_raw(pid as i32) {
+        None => Cloned::Child { time_left },
+        Some(pid) => Cloned::Parent(pid),
+    })
+}
+
+/// unshare(2) of the time namespace: future children are in the new one.
+pub(crate) fn unshare_time() -> Result<(), Errno> {
+    // SAFETY: only unsharing the descriptor table could take something from under our feet.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWTIME) }
+}
+
+/// Closes every descriptor from 3 on that is not in `keep`, with close_range(2) or, before
+/// Linux 5.9, one by one.
+pub(crate) fn close_all_but(keep: &[i32]) {
+    let mut keep = keep.to_vec();
+    keep.sort_unstable();
+    let mut first = 3;
+    for end in keep.into_iter().chain([i32::MAX]) {
+        if end > first {
+            close_range(first as u32, end as u32 - 1);
+        }
+        first = first.max(end.saturating_add(1));
+    }
+}
+
+fn close_range(first: u32, last: u32) {
+    // SAFETY: no descriptor above 2 is owned by anything of ours yet; closing is all it does.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    if result == 0 {
+        return;
+    }
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let end = u64::from(last).min(limit.unwrap_or(u64::from(u32::MAX)));
+    for descriptor in u64::from(first)..=end {
+        // SAFETY: as above; closing what is not open is an error without effect.
+        unsafe {
+            libc::close(descriptor as i32);
+        }
+    }
+}
+
+/// close(2) for a descriptor that the caller passed by number.
+pub(crate) fn close(descriptor: i32) {
+    // SAFETY: no object of ours owns a descriptor that the caller passed.
+    unsafe {
+        libc::close(descriptor);
+    }
+}
+
+/// signalfd(2) for every signal; reads of it do not block.
+pub(crate) fn signal_descriptor() -> Result<OwnedFd, Errno> {
+    let all = u64::MAX;
+    // SAFETY: the set is 8 bytes, as the kernel's; the new descriptor is ours.
+    unsafe {
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        let descriptor = libc::syscall(libc::SYS_signalfd4, -1, &raw const all, 8, flags);
+        if descriptor < 0 {
+            Err(last_error())
+        } else {
+            Ok(OwnedFd::from_raw_fd(descriptor as i32))
+        }
+    }
+}
+
+/// One signal from a descriptor of [`signal_descriptor`]; `None` when none is waiting. Signals that
+/// we sent ourselves (SIGPIPE for our own messages) are left out.
+pub(crate) fn read_signal(descriptor: &OwnedFd) -> Option<(Signal, Sender)> {
+    loop {
+        let mut bytes = [0_u8; size_of::<libc::signalfd_siginfo>()];
+        match rustix::io::read(descriptor, &mut bytes[..]) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(_) => return None,
+        }
+        // SAFETY: the structure is plain numbers, valid whatever the bytes are.
+        let info: libc::signalfd_siginfo =
+            unsafe { core::ptr::read_unaligned(bytes.as_ptr().cast()) };
+        let own = info.ssi_signo == libc::SIGPIPE as u32 && info.ssi_pid == std::process::id();
+        if let Some(signal) = Signal::new(info.ssi_signo as i32)
+            && !own
+        {
+            return Some((signal, Sender::from_code(info.ssi_code)));
+        }
+    }
+}
+
+/// Stops this process by that signal, as if it were not blocked, until it is continued.
+pub(crate) fn stop_by(signal: Signal) {
+    let set = 1_u64 << (signal.number() - 1);
+    let _ = unshared_init::sys::send(rustix::process::getpid(), signal);
+    for how in [libc::SIG_UNBLOCK, libc::SIG_BLOCK] {
+        // SAFETY: the set is 8 bytes, as the kernel's; no handler of ours can run.
+        unsafe {
+            let none = core::ptr::null::<u64>();
+            libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const set, none, 8);
+        }
+    }
+}
+
+/// An argument list for execve(2), which stays until the process ends.
+pub(crate) fn arguments(strings: Vec<CString>) -> Arguments {
+    let list = leak(strings, 1);
+    // SAFETY: the list begins with a spare place, ends with a null pointer, is leaked with its
+    // strings, and nothing else refers to it.
+    unsafe { Arguments::new(list.as_mut_ptr().add(1)) }
+}
+
+/// An environment for execve(2), which stays until the process ends.
+pub(crate) fn environment(strings: Vec<CString>) -> Environment {
+    // SAFETY: the list ends with a null pointer and is leaked with its strings.
+    unsafe { Environment::new(leak(strings, 0).as_ptr()) }
+}
+
+/// Pointers to leaked strings, with null pointers in `spare` places before them and one after.
+fn leak(strings: Vec<CString>, spare: usize) -> &'static mut [*const c_char] {
+    let mut pointers = vec![core::ptr::null(); spare];
+    pointers.extend(
+        strings
+            .into_iter()
+            .map(|string| CString::into_raw(string).cast_const()),
+    );
+    pointers.push(core::ptr::null());
+    pointers.leak()
+}
+
+/// Makes `descriptor` standard error, for a child that is about to execute a helper.
+pub(crate) fn become_standard_error(descriptor: &OwnedFd) {
+    use rustix::fd::AsRawFd;
+    // SAFETY: descriptor 2 is replaced on purpose; nothing of ours owns it.
+    unsafe {
+        libc::dup2(descriptor.as_raw_fd(), 2);
+    }
+}
+
+/// A descriptor that the caller passed by number.
+pub(crate) fn descriptor(number: i32) -> rustix::fd::BorrowedFd<'static> {
+    // SAFETY: the caller of the program gave it to us to use for as long as we run, and nothing
+    // here closes it before.
+    unsafe { rustix::fd::BorrowedFd::borrow_raw(number) }
+}
+
+/// The error of the C library call that just failed.
+fn last_error() -> Errno {
+    // SAFETY: the C library's errno is always there to read.
+    unshared_init::errno::of(unsafe { *libc::__errno_location() })
+}

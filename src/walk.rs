@@ -1,0 +1,129 @@
+//! The way through a plan: one clone, then both processes perform their own side's steps in order
+//! and wait for each other where the sides change.
+use crate::error::Error;
+use crate::hint;
+use crate::plan::Plan;
+use crate::spec::Spec;
+use crate::step::{Side, Step};
+use crate::sys::{self, Cloned};
+use rustix::io::Errno;
+use unshared_init::sys::{Arguments, Environment};
+
+pub(crate) mod channel;
+mod child;
+mod command;
+mod parent;
+mod report;
+
+use channel::Channel;
+
+/// What both sides have in common.
+struct Run<'a> {
+    spec: &'a Spec,
+    plan: &'a Plan,
+    /// What is executed, one after the other.
+    commands: &'a [Arguments],
+    environment: Environment,
+    /// The caller's signal state, which the payload gets back.
+    signals: unshared_init::sys::SignalState,
+}
+
+impl Run<'_> {
+    /// The steps of one side, with their places in the plan.
+    fn steps(&self, side: Side) -> impl Iterator<Item = (usize, &Step)> {
+        let numbered = self.plan.steps.iter().enumerate();
+        numbered
+            .filter(move |(_, (of, _))| *of == side)
+            .map(|(index, (_, step))| (index, step))
+    }
+
+    /// Whether the turn passes between parent and child right before that step.
+    fn turns_at(&self, index: usize) -> bool {
+        let is_parent = |index: usize| {
+            self.plan
+                .steps
+                .get(index)
+                .is_some_and(|(side, _)| *side == Side::Parent)
+        };
+        match index.checked_sub(1) {
+            Some(before) => is_parent(before) != is_parent(index),
+            // Both begin at once; a child whose first step is not its own waits for its turn.
+            None => false,
+        }
+    }
+}
+
+/// Runs the spec to its end, and returns the payload's exit status.
+pub(crate) fn run(spec: &Spec, plan: &Plan) -> Result<u8, Error> {
+    check_descriptors(spec)?;
+    sys::close_all_but(&kept(spec));
+    let commands = command::commands(spec);
+    let run = Run {
+        spec,
+        plan,
+        commands: &commands,
+        environment: command::environment(spec),
+        signals: unshared_init::sys::take_signals(),
+    };
+    let events = sys::signal_descriptor()
+        .and_then(channel::above_standard)
+        .map_err(|errno| Error::system("signalfd", errno))?;
+    let (ours, theirs) =
+        Channel::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
+    match sys::clone_into(plan.namespaces) {
+        Err(errno) => Err(hint::for_clone(spec, plan.namespaces, errno)),
+        Ok(Cloned::Parent(pid)) => {
+            drop(theirs);
+            parent::Parent::new(&run, pid, ours, events).walk()
+        }
+        Ok(Cloned::Child { time_left }) => {
+            drop((ours, events));
+            let code = child::Child::new(&run, theirs).walk(time_left);
+            unshared_init::sys::exit(code)
+        }
+    }
+}
+
+/// The descriptors that the caller named.
+fn kept(spec: &Spec) -> Vec<i32> {
+    spec.keep_fds
+        .iter()
+        .copied()
+        .chain(spec.status_fd)
+        .collect()
+}
+
+/// The descriptors that were named must be there; the one for the status is ours alone unless it
+/// was named twice.
+fn check_descriptors(spec: &Spec) -> Result<(), Error> {
+    for (option, number) in spec
+        .keep_fds
+        .iter()
+        .map(|number| ("--keep-fd", *number))
+        .chain(spec.status_fd.map(|number| ("--status-fd", number)))
+    {
+        let open = rustix::io::fcntl_getfd(sys::descriptor(number));
+        open.map_err(|errno| Error::system(format!("{option} {number}"), errno))?;
+    }
+    for number in &spec.keep_fds {
+        set_close_on_exec(*number, false)
+            .map_err(|errno| Error::system(format!("--keep-fd {number}"), errno))?;
+    }
+    match spec.status_fd {
+        Some(number) if number > 2 && !spec.keep_fds.contains(&number) => {
+            set_close_on_exec(number, true)
+                .map_err(|errno| Error::system(format!("--status-fd {number}"), errno))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn set_close_on_exec(number: i32, on: bool) -> Result<(), Errno> {
+    use rustix::io::FdFlags;
+    let flags = if on {
+        FdFlags::CLOEXEC
+    } else {
+        FdFlags::empty()
+    };
+    rustix::io::fcntl_setfd(sys::descriptor(number), flags)
+}

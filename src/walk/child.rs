@@ -1,0 +1,180 @@
+//! The child's side, in the new namespaces: its steps, and then the payload, either as its own
+//! child under the reaper's eyes, or by becoming it.
+use super::Run;
+use super::channel::{CLONE, Channel, FORK, Failed, Message};
+use crate::error::FAILED;
+use crate::perform;
+use crate::step::{Side, Step};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use unshared_init::command_line::DEFAULT_GRACE;
+use unshared_init::exec::{self, Text};
+use unshared_init::reaper::{Ended, Reaper, Sweep};
+use unshared_init::signal::Signal;
+use unshared_init::supervise::{Payload, supervise};
+use unshared_init::sys::{self, Memory};
+
+/// The process that was cloned into the new namespaces.
+pub(super) struct Child<'a> {
+    run: &'a Run<'a>,
+    parent: Channel,
+}
+
+impl<'a> Child<'a> {
+    pub(super) fn new(run: &'a Run<'a>, parent: Channel) -> Child<'a> {
+        Child { run, parent }
+    }
+
+    /// Child, new namespaces, all capabilities in them: walks through the plan, runs the payload,
+    /// and returns the status to end with.
+    pub(super) fn walk(self, time_left: bool) -> u8 {
+        if let Some(number) = self.run.spec.status_fd.filter(|number| *number > 2) {
+            self.leave_to_parent(number);
+        }
+        if time_left && let Err(errno) = perform::enter_time_namespace(None) {
+            return self.failed(CLONE, errno);
+        }
+        for (index, (side, step)) in self.run.plan.steps.iter().enumerate() {
+            let turns = self.run.turns_at(index);
+            match side {
+                Side::Parent => {
+                    if turns {
+                        self.parent.send(&Message::YourTurn);
+                    }
+                }
+                Side::Child | Side::Payload => {
+                    // A parent that failed or was killed has said so itself, or cannot.
+                    if turns && self.parent.receive().is_err() {
+                        return FAILED;
+                    }
+                }
+            }
+            if *side == Side::Child {
+                if let Err(errno) = perform::inside(step, &self.parent) {
+                    return self.failed(index, errno);
+                }
+                self.tell_done(index);
+            }
+        }
+        self.run_payload()
+    }
+
+    /// The descriptor for the status is the parent's; ours would keep a reader waiting.
+    fn leave_to_parent(&self, number: i32) {
+        if !self.run.spec.keep_fds.contains(&number) {
+            crate::sys::close(number);
+        }
+    }
+
+    fn run_payload(mut self) -> u8 {
+        let spec = self.run.spec;
+        if !spec.has_init() && self.run.commands.len() == 1 {
+            return self.become_payload(0);
+        }
+        let sweep = if spec.has_init() {
+            Sweep::Namespace
+        } else {
+            Sweep::Nothing
+        };
+        let reaper = Reaper::new(self.run.commands.len(), sweep);
+        let ended = supervise(reaper, spec.grace.unwrap_or(DEFAULT_GRACE), &mut self);
+        if let Ended::Killed(signal) = ended {
+            self.parent.send(&Message::Killed(signal));
+        }
+        ended.code()
+    }
+
+    /// Payload, not executed yet: performs the payload's steps; returns only if one fails.
+    fn become_payload(&self, command: usize) -> u8 {
+        for (index, step) in self.run.steps(Side::Payload) {
+            if *step == Step::Execute {
+                let Some(arguments) = self.run.commands.get(command) else {
+                    return FAILED;
+                };
+                self.tell_done(index);
+                sys::give_back_signals(self.run.signals);
+                let exec::Failure {
+                    errno,
+                    code,
+                    reason,
+                } = exec::execute(*arguments, self.run.environment);
+                let command = u8::try_from(command).unwrap_or(u8::MAX);
+                let failed = Failed {
+                    step: index,
+                    errno,
+                    command,
+                    code,
+                    reason,
+                };
+                self.parent.send(&Message::Failed(failed));
+                return code;
+            }
+            if let Err(errno) = perform::inside(step, &self.parent) {
+                return self.failed(index, errno);
+            }
+            self.tell_done(index);
+        }
+        FAILED
+    }
+
+    fn tell_done(&self, step: usize) {
+        if self.run.spec.verbose {
+            self.parent.send(&Message::Done(step));
+        }
+    }
+
+    fn failed(&self, step: usize, errno: Errno) -> u8 {
+        let reason = Text::new();
+        let failed = Failed {
+            step,
+            errno,
+            command: 0,
+            code: FAILED,
+            reason,
+        };
+        self.parent.send(&Message::Failed(failed));
+        FAILED
+    }
+
+    /// Whether the payload changes its credentials before it executes.
+    fn changes_ids(&self) -> bool {
+        self.run
+            .steps(Side::Payload)
+            .any(|(_, step)| matches!(step, Step::SetIds { .. }))
+    }
+}
+
+/// As the reaper's payload. The reaper is this process.
+impl Payload for Child<'_> {
+    fn start(&mut self, index: usize) -> Result<Pid, Errno> {
+        let memory = if self.changes_ids() {
+            Memory::Copied
+        } else {
+            Memory::Shared
+        };
+        let pid = sys::start(memory, &mut || self.become_payload(index)).inspect_err(|errno| {
+            self.failed(FORK, *errno);
+        })?;
+        if index + 1 == self.run.commands.len() {
+            self.last_is_started();
+        }
+        Ok(pid)
+    }
+
+    fn stopped(&mut self, signal: Signal) {
+        self.parent.send(&Message::Stopped(signal));
+    }
+}
+
+impl Child<'_> {
+    fn last_is_started(&self) {
+        if self.run.spec.status_fd.is_some() {
+            self.parent.send(&Message::Started);
+        }
+        if self.run.spec.has_init() {
+            // The payload stays in the caller's session and process group; PID 1 leaves both, so
+            // that what is sent to the whole group reaches the payload once, and by the launcher.
+            let _ = rustix::process::setsid();
+        }
+    }
+}

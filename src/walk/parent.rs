@@ -1,0 +1,268 @@
+//! The parent's side, in the caller's namespaces: its steps, and then the wait for the end, with
+//! signals passed on and stops shared.
+use super::Run;
+use super::channel::{Channel, Closed, Message};
+use super::report::Report;
+use crate::error::Error;
+use crate::hint;
+use crate::perform::{self, Undo};
+use crate::step::Side;
+use crate::sys;
+use rustix::event::{PollFd, PollFlags};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions};
+use unshared_init::reaper::{Change, Ended};
+use unshared_init::signal::{Signal, is_delivered_by_terminal};
+use unshared_init::sys::{change_of, send};
+
+/// The launcher, once there is a child.
+pub(super) struct Parent<'a> {
+    run: &'a Run<'a>,
+    pid: Pid,
+    /// `None` once the other end is closed.
+    channel: Option<Channel>,
+    events: OwnedFd,
+    undo: Vec<Undo>,
+    report: Report,
+    /// The child is waited for: its pid may be somebody else's.
+    reaped: bool,
+    /// The payload's end, where an exit status of our child cannot say it.
+    killed: Option<Signal>,
+    /// What went wrong in the child.
+    failed: Option<Error>,
+}
+
+/// What the parent waits for.
+enum News {
+    Message(Message),
+    /// The channel is closed: a child without init has executed the payload, an init ends.
+    Closed,
+    /// The child changed.
+    Child(Change),
+}
+
+impl<'a> Parent<'a> {
+    pub(super) fn new(run: &'a Run<'a>, pid: Pid, channel: Channel, events: OwnedFd) -> Parent<'a> {
+        let report = Report::new(run.spec);
+        Parent {
+            run,
+            pid,
+            channel: Some(channel),
+            events,
+            undo: Vec::new(),
+            report,
+            reaped: false,
+            killed: None,
+            failed: None,
+        }
+    }
+
+    /// Parent, the caller's namespaces: walks through the plan and waits for the payload's end.
+    pub(super) fn walk(mut self) -> Result<u8, Error> {
+        let result = self.perform_steps().and_then(|()| self.wait_for_end());
+        if let Err(error) = &result {
+            self.report.failed(error);
+            self.kill_child();
+            for undo in self.undo.drain(..).rev() {
+                undo.perform();
+            }
+        }
+        result
+    }
+
+    fn perform_steps(&mut self) -> Result<(), Error> {
+        for (index, (side, step)) in self.run.plan.steps.iter().enumerate() {
+            let turns = self.run.turns_at(index);
+            match side {
+                Side::Parent => {
+                    if turns {
+                        self.wait_for_turn()?;
+                    }
+                    let pid = self.pid;
+                    perform::in_parent(step, pid, self.run.signals, &mut self.undo)
+                        .map_err(|failure| hint::for_step(step, self.run.spec, pid, failure))?;
+                    self.report.done(Side::Parent, step, pid);
+                }
+                Side::Child | Side::Payload => {
+                    if turns && let Some(channel) = &self.channel {
+                        channel.send(&Message::YourTurn);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the child has done its steps before our next.
+    fn wait_for_turn(&mut self) -> Result<(), Error> {
+        loop {
+            match self.news()? {
+                News::Message(Message::YourTurn) => return Ok(()),
+                News::Message(message) => self.take_in(message),
+                News::Closed => {}
+                News::Child(Change::Stopped(_)) => {}
+                News::Child(Change::Ended(ended)) => {
+                    self.reaped = true;
+                    return Err(self.failed.take().unwrap_or_else(|| ended_early(ended)));
+                }
+            }
+        }
+    }
+
+    /// Waits for the payload's end.
+    fn wait_for_end(&mut self) -> Result<u8, Error> {
+        let direct = !self.run.spec.has_init() && self.run.commands.len() == 1;
+        loop {
+            match self.news()? {
+                News::Message(message) => self.take_in(message),
+                // The socket does not survive execve(2): the payload runs.
+                News::Closed if direct && self.failed.is_none() => self.report.started(self.pid),
+                News::Closed if self.run.spec.has_init() => {
+                    // Init ends, and its namespace with it.
+                    if let Some(ended) = self.wait_for_child() {
+                        return self.finish(ended);
+                    }
+                }
+                News::Closed => {}
+                News::Child(Change::Stopped(signal)) => sys::stop_by(signal),
+                News::Child(Change::Ended(ended)) => {
+                    while let Some(Ok(Some(message))) =
+                        self.channel.as_ref().map(Channel::try_receive)
+                    {
+                        self.take_in(message);
+                    }
+                    return self.finish(ended);
+                }
+            }
+        }
+    }
+
+    /// The child has ended, and has told all it had to tell.
+    fn finish(&mut self, ended: Ended) -> Result<u8, Error> {
+        self.reaped = true;
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let ended = self.killed.map_or(ended, Ended::Killed);
+        self.report.ended(ended);
+        Ok(ended.code())
+    }
+
+    fn take_in(&mut self, message: Message) {
+        match message {
+            // Out of turn: nothing waits for it.
+            Message::YourTurn => {}
+            Message::Done(step) => {
+                if let Some((side, step)) = self.run.plan.steps.get(step) {
+                    self.report.done(*side, step, self.pid);
+                }
+            }
+            Message::Started => self.report.started(self.pid),
+            // The shell that started us shall see a stopped job, and the payload is not ours to
+            // continue: the shell does, with the whole process group.
+            Message::Stopped(signal) => sys::stop_by(signal),
+            Message::Killed(signal) => self.killed = Some(signal),
+            Message::Failed(failed) => {
+                self.failed = Some(hint::for_failed(
+                    self.run.spec,
+                    self.run.plan,
+                    self.run.commands,
+                    self.pid,
+                    &failed,
+                ));
+            }
+        }
+    }
+
+    /// Waits for what happens next, passing on the signals that come meanwhile.
+    fn news(&mut self) -> Result<News, Error> {
+        loop {
+            if let Some(news) = self.poll()? {
+                return Ok(news);
+            }
+            while let Some((signal, sender)) = sys::read_signal(&self.events) {
+                if signal == Signal::CHLD {
+                    if let Some(change) = self.child_change() {
+                        return Ok(News::Child(change));
+                    }
+                } else if !is_delivered_by_terminal(signal, sender) {
+                    // Not reaped yet, so the pid is still the child's.
+                    let _ = send(self.pid, signal);
+                }
+            }
+        }
+    }
+
+    /// Waits for a message or a signal; returns what the channel has.
+    fn poll(&mut self) -> Result<Option<News>, Error> {
+        let mut waits = heapless::Vec::<PollFd<'_>, 2>::new();
+        let _ = waits.push(PollFd::new(&self.events, PollFlags::IN));
+        if let Some(channel) = &self.channel {
+            let _ = waits.push(PollFd::new(channel, PollFlags::IN));
+        }
+        match rustix::event::poll(&mut waits, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::system("poll", errno)),
+        }
+        let told = waits.get(1).is_some_and(|wait| !wait.revents().is_empty());
+        drop(waits);
+        let Some(channel) = self.channel.as_ref().filter(|_| told) else {
+            return Ok(None);
+        };
+        match channel.try_receive() {
+            Ok(message) => Ok(message.map(News::Message)),
+            Err(Closed) => {
+                self.channel = None;
+                Ok(Some(News::Closed))
+            }
+        }
+    }
+
+    /// What SIGCHLD was about. Init's own stops are nobody's business.
+    fn child_change(&self) -> Option<Change> {
+        let stops = if self.run.spec.has_init() {
+            WaitOptions::empty()
+        } else {
+            WaitOptions::UNTRACED
+        };
+        let result = rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG | stops);
+        result
+            .ok()
+            .flatten()
+            .and_then(|(_, status)| change_of(status))
+    }
+
+    /// Waits for the child's end, whatever else happens.
+    fn wait_for_child(&self) -> Option<Ended> {
+        loop {
+            match rustix::process::waitpid(Some(self.pid), WaitOptions::empty()) {
+                Ok(status) => match status.and_then(|(_, status)| change_of(status)) {
+                    Some(Change::Ended(ended)) => return Some(ended),
+                    Some(Change::Stopped(_)) | None => {}
+                },
+                Err(Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Nothing of a launch that failed stays.
+    fn kill_child(&mut self) {
+        if !self.reaped {
+            let _ = send(self.pid, Signal::KILL);
+            let _ = self.wait_for_child();
+        }
+    }
+}
+
+/// The child ended before it was set up, without a word.
+fn ended_early(ended: Ended) -> Error {
+    match ended {
+        Ended::Exited(code) => Error::plain(format!("the child ended early, with status {code}")),
+        Ended::Killed(signal) => Error::plain(format!(
+            "the child was killed by {} while it was set up",
+            super::report::signal_name(signal)
+        )),
+    }
+}

@@ -1,0 +1,111 @@
+//! What the user is told while it runs: JSON for `--status-fd`, a line a step for `--verbose`.
+use crate::error::{Error, escape};
+use crate::spec::Spec;
+use crate::step::{Side, Step};
+use crate::sys;
+use rustix::process::Pid;
+use unshared_init::reaper::Ended;
+use unshared_init::signal::Signal;
+
+/// Where the news go.
+pub(super) struct Report {
+    status: Option<i32>,
+    verbose: bool,
+}
+
+impl Report {
+    pub(super) fn new(spec: &Spec) -> Report {
+        Report {
+            status: spec.status_fd,
+            verbose: spec.verbose,
+        }
+    }
+
+    /// A step has been performed.
+    pub(super) fn done(&self, side: Side, step: &Step, pid: Pid) {
+        if self.verbose {
+            let side = match side {
+                Side::Parent => "parent",
+                Side::Child => "child",
+                Side::Payload => "payload",
+            };
+            let line = escape(step.shell(pid.as_raw_nonzero().get()));
+            crate::say(&format!("{side}: {line}"));
+        }
+    }
+
+    /// The command has been executed under that child.
+    pub(super) fn started(&self, pid: Pid) {
+        self.object(&format!("{{\"event\":\"started\",\"pid\":{pid}}}"));
+    }
+
+    /// The command has ended.
+    pub(super) fn ended(&self, ended: Ended) {
+        let code = ended.code();
+        self.object(&match ended {
+            Ended::Exited(_) => format!("{{\"event\":\"exited\",\"status\":{code}}}"),
+            Ended::Killed(signal) => format!(
+                "{{\"event\":\"killed\",\"signal\":\"{}\",\"status\":{code}}}",
+                signal_name(signal)
+            ),
+        });
+    }
+
+    /// The launch failed.
+    pub(super) fn failed(&self, error: &Error) {
+        let message = json_string(&error.message());
+        let code = error.code;
+        self.object(&format!(
+            "{{\"event\":\"failed\",\"status\":{code},\"message\":{message}}}"
+        ));
+    }
+
+    /// One object, one line. That nobody reads it is no reason to fail.
+    fn object(&self, object: &str) {
+        if let Some(number) = self.status {
+            let _ = rustix::io::write(sys::descriptor(number), format!("{object}\n").as_bytes());
+        }
+    }
+}
+
+/// The name of a signal, or its place among the real-time signals.
+pub(super) fn signal_name(signal: Signal) -> String {
+    let name = signal_hook::low_level::signal_name(signal.number());
+    name.map_or_else(|| format!("signal {}", signal.number()), ToOwned::to_owned)
+}
+
+/// A string of JSON (RFC 8259).
+fn json_string(text: &str) -> String {
+    let mut string = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => {
+                string.push('\\');
+                string.push(character);
+            }
+            '\0'..='\x1f' => string.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => string.push(character),
+        }
+    }
+    string.push('"');
+    string
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_json_string_escapes_what_json_demands() {
+        assert_eq!(
+            json_string("a\"b\\c\n\u{1b}ö"),
+            "\"a\\\"b\\\\c\\u000a\\u001bö\""
+        );
+    }
+
+    #[test]
+    fn signals_have_names() {
+        assert_eq!(signal_name(Signal::TERM), "SIGTERM");
+        assert_eq!(signal_name(Signal::new(40).unwrap()), "signal 40");
+    }
+}
