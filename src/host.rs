@@ -3,6 +3,7 @@ use crate::error::{Error, quote};
 use crate::spec::idmap::{Extent, parse_id};
 use crate::spec::namespace::Namespace;
 use crate::spec::{MapChoice, Spec};
+use crate::sys;
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 
@@ -30,8 +31,8 @@ impl Host {
         let may_map = rustix::thread::capabilities(None)
             .is_ok_and(|capabilities| capabilities.effective.contains(wanted));
         let mut host = Host {
-            uid: rustix::process::geteuid().as_raw(),
-            gid: rustix::process::getegid().as_raw(),
+            uid: sys::effective_uid(),
+            gid: sys::effective_gid(),
             may_map,
             ..Host::default()
         };

@@ -56,6 +56,19 @@ pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
     })
 }
 
+/// Our effective user id, which the kernel has put into the auxiliary vector (getauxval(3)). We
+/// never change it in the process that asks.
+pub(crate) fn effective_uid() -> u32 {
+    // SAFETY: takes and returns numbers only.
+    unsafe { libc::getauxval(libc::AT_EUID) as u32 }
+}
+
+/// Our effective group id, from the auxiliary vector as well.
+pub(crate) fn effective_gid() -> u32 {
+    // SAFETY: takes and returns numbers only.
+    unsafe { libc::getauxval(libc::AT_EGID) as u32 }
+}
+
 /// unshare(2) of the time namespace: future children are in the new one.
 pub(crate) fn unshare_time() -> Result<(), Errno> {
     // SAFETY: only unsharing the descriptor table could take something from under our feet.

@@ -65,21 +65,17 @@ pub(crate) fn run(spec: &Spec, plan: &Plan) -> Result<u8, Error> {
         environment: command::environment(spec),
         signals: unshared_init::sys::take_signals(),
     };
-    let events = sys::signal_descriptor()
-        .and_then(channel::above_standard)
-        .map_err(|errno| Error::system("signalfd", errno))?;
     let (ours, theirs) =
         Channel::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
     match sys::clone_into(plan.namespaces) {
         Err(errno) => Err(hint::for_clone(spec, plan.namespaces, errno)),
         Ok(Cloned::Parent(pid)) => {
             drop(theirs);
-            parent::Parent::new(&run, pid, ours, events).walk()
+            parent::Parent::new(&run, pid, ours).walk()
         }
         Ok(Cloned::Child { time_left }) => {
-            drop((ours, events));
-            let code = child::Child::new(&run, theirs).walk(time_left);
-            unshared_init::sys::exit(code)
+            drop(ours);
+            child::Child::new(&run, theirs).walk(time_left)
         }
     }
 }

@@ -277,7 +277,7 @@ pub fn send_to_all(signal: Signal) {
 /// `ECHILD` when there are no children.
 pub fn next_change() -> Result<Option<(Pid, Change)>, Errno> {
     loop {
-        match rustix::process::waitpid(None, WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+        match rustix::process::wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
             Ok(None) => return Ok(None),
             Ok(Some((pid, status))) => {
                 if let Some(change) = change_of(status) {

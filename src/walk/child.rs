@@ -26,8 +26,12 @@ impl<'a> Child<'a> {
     }
 
     /// Child, new namespaces, all capabilities in them: walks through the plan, runs the payload,
-    /// and returns the status to end with.
-    pub(super) fn walk(self, time_left: bool) -> u8 {
+    /// and ends with its status.
+    pub(super) fn walk(mut self, time_left: bool) -> ! {
+        sys::exit(self.run_steps(time_left))
+    }
+
+    fn run_steps(&mut self, time_left: bool) -> u8 {
         if let Some(number) = self.run.spec.status_fd.filter(|number| *number > 2) {
             self.leave_to_parent(number);
         }
@@ -66,7 +70,7 @@ impl<'a> Child<'a> {
         }
     }
 
-    fn run_payload(mut self) -> u8 {
+    fn run_payload(&mut self) -> u8 {
         let spec = self.run.spec;
         if !spec.has_init() && self.run.commands.len() == 1 {
             return self.become_payload(0);
@@ -77,7 +81,7 @@ impl<'a> Child<'a> {
             Sweep::Nothing
         };
         let reaper = Reaper::new(self.run.commands.len(), sweep);
-        let ended = supervise(reaper, spec.grace.unwrap_or(DEFAULT_GRACE), &mut self);
+        let ended = supervise(reaper, spec.grace.unwrap_or(DEFAULT_GRACE), self);
         if let Ended::Killed(signal) = ended {
             self.parent.send(&Message::Killed(signal));
         }

@@ -1,7 +1,7 @@
 //! The parent's side, in the caller's namespaces: its steps, and then the wait for the end, with
 //! signals passed on and stops shared.
 use super::Run;
-use super::channel::{Channel, Closed, Message};
+use super::channel::{Channel, Closed, Message, above_standard};
 use super::report::Report;
 use crate::error::Error;
 use crate::hint;
@@ -20,9 +20,11 @@ use unshared_init::sys::{change_of, send};
 pub(super) struct Parent<'a> {
     run: &'a Run<'a>,
     pid: Pid,
-    /// `None` once the other end is closed.
-    channel: Option<Channel>,
-    events: OwnedFd,
+    channel: Channel,
+    /// The other end of the channel is closed.
+    closed: bool,
+    /// Where signals are read, from the first wait on.
+    events: Option<OwnedFd>,
     undo: Vec<Undo>,
     report: Report,
     /// The child is waited for: its pid may be somebody else's.
@@ -48,8 +50,9 @@ impl<'a> Parent<'a> {
         Parent {
             run,
             pid,
-            channel: Some(channel),
-            events,
+            channel,
+            closed: false,
+            events: None,
             undo: Vec::new(),
             report,
             reaped: false,
@@ -68,6 +71,8 @@ impl<'a> Parent<'a> {
                 undo.perform();
             }
         }
+        // We end now, and what we hold is closed in one go.
+        core::mem::forget(self);
         result
     }
 
@@ -85,8 +90,8 @@ impl<'a> Parent<'a> {
                     self.report.done(Side::Parent, step, pid);
                 }
                 Side::Child | Side::Payload => {
-                    if turns && let Some(channel) = &self.channel {
-                        channel.send(&Message::YourTurn);
+                    if turns {
+                        self.channel.send(&Message::YourTurn);
                     }
                 }
             }
@@ -127,9 +132,7 @@ impl<'a> Parent<'a> {
                 News::Closed => {}
                 News::Child(Change::Stopped(signal)) => sys::stop_by(signal),
                 News::Child(Change::Ended(ended)) => {
-                    while let Some(Ok(Some(message))) =
-                        self.channel.as_ref().map(Channel::try_receive)
-                    {
+                    while let Ok(Some(message)) = self.channel.try_receive() {
                         self.take_in(message);
                     }
                     return self.finish(ended);
@@ -181,7 +184,7 @@ impl<'a> Parent<'a> {
             if let Some(news) = self.poll()? {
                 return Ok(news);
             }
-            while let Some((signal, sender)) = sys::read_signal(&self.events) {
+            while let Some((signal, sender)) = self.events.as_ref().and_then(sys::read_signal) {
                 if signal == Signal::CHLD {
                     if let Some(change) = self.child_change() {
                         return Ok(News::Child(change));
@@ -196,24 +199,29 @@ impl<'a> Parent<'a> {
 
     /// Waits for a message or a signal; returns what the channel has.
     fn poll(&mut self) -> Result<Option<News>, Error> {
+        let events = match self.events.take() {
+            Some(events) => events,
+            None => sys::signal_descriptor()
+                .and_then(above_standard)
+                .map_err(|errno| Error::system("signalfd", errno))?,
+        };
+        let events = self.events.insert(events);
         let mut waits = heapless::Vec::<PollFd<'_>, 2>::new();
-        let _ = waits.push(PollFd::new(&self.events, PollFlags::IN));
-        if let Some(channel) = &self.channel {
-            let _ = waits.push(PollFd::new(channel, PollFlags::IN));
+        let _ = waits.push(PollFd::new(events, PollFlags::IN));
+        if !self.closed {
+            let _ = waits.push(PollFd::new(&self.channel, PollFlags::IN));
         }
         match rustix::event::poll(&mut waits, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::system("poll", errno)),
         }
-        let told = waits.get(1).is_some_and(|wait| !wait.revents().is_empty());
-        drop(waits);
-        let Some(channel) = self.channel.as_ref().filter(|_| told) else {
+        if !waits.get(1).is_some_and(|wait| !wait.revents().is_empty()) {
             return Ok(None);
-        };
-        match channel.try_receive() {
+        }
+        match self.channel.try_receive() {
             Ok(message) => Ok(message.map(News::Message)),
             Err(Closed) => {
-                self.channel = None;
+                self.closed = true;
                 Ok(Some(News::Closed))
             }
         }
