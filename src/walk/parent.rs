@@ -45,7 +45,7 @@ enum News {
 }
 
 impl<'a> Parent<'a> {
-    pub(super) fn new(run: &'a Run<'a>, pid: Pid, channel: Channel, events: OwnedFd) -> Parent<'a> {
+    pub(super) fn new(run: &'a Run<'a>, pid: Pid, channel: Channel) -> Parent<'a> {
         let report = Report::new(run.spec);
         Parent {
             run,
