@@ -11,13 +11,15 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 use unshared_init::sys::Arguments;
 
+const NEEDS_ADMIN: &str = "CAP_SYS_ADMIN is needed: run as root, or add --user";
+
 /// The clone with all namespaces failed.
 pub(crate) fn for_clone(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Error {
     let names: Vec<_> = namespaces.iter().map(Namespace::option).collect();
     let attempt = match names.as_slice() {
         [] => "fork".to_owned(),
-        [one] => format!("make a {one} namespace"),
-        several => format!("make {} namespaces", several.join(", ")),
+        [one] => format!("make new {one} namespace"),
+        several => format!("make new {} namespaces", several.join(", ")),
     };
     Error::system(attempt, errno).maybe_hint(clone_hint(spec, namespaces, errno))
 }
@@ -25,9 +27,7 @@ pub(crate) fn for_clone(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Er
 fn clone_hint(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Option<String> {
     let wants_user = spec.namespaces.has(Namespace::User);
     match errno {
-        Errno::PERM if !wants_user => {
-            Some("CAP_SYS_ADMIN is needed: run as root, or add --user".to_owned())
-        }
+        Errno::PERM if !wants_user => Some(NEEDS_ADMIN.to_owned()),
         Errno::PERM if sysctl("kernel/unprivileged_userns_clone") == Some(0) => {
             Some("kernel.unprivileged_userns_clone is 0: set it to 1, or run as root".to_owned())
         }
@@ -35,9 +35,6 @@ fn clone_hint(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Option<Strin
             "in a chroot the kernel makes no user namespace; enter the root by pivot_root"
                 .to_owned(),
         ),
-        Errno::PERM => {
-            Some("something, such as a seccomp filter, forbids user namespaces".to_owned())
-        }
         // USERS before Linux 4.9; 32 is the kernel's depth of user and PID namespaces.
         Errno::NOSPC | Errno::USERS => Some(limit(namespaces)),
         Errno::INVAL => namespaces.iter().find_map(|namespace| {
@@ -120,7 +117,7 @@ pub(crate) fn for_failed(
     } = failed;
     let reason = (!reason.is_empty()).then(|| crate::error::escape(reason));
     let error = match (*step, plan.steps.get(*step)) {
-        (CLONE, _) => Error::system("make a time namespace", *errno),
+        (CLONE, _) => for_clone(spec, plan.namespaces, *errno),
         (FORK, _) => Error::system("fork", *errno),
         (_, Some((_, Step::Execute))) => {
             let name = commands
@@ -149,8 +146,13 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             "an AppArmor profile restricts user namespaces: \
              kernel.apparmor_restrict_unprivileged_userns is 1; run as root, or allow this binary"
         }
-        (Step::WriteUidMap(_) | Step::WriteGidMap(_), Errno::PERM) => {
-            "an id that is to be mapped does not exist in this user namespace"
+        (Step::SetTimeOffsets { .. } | Step::BindNamespace(..), Errno::NOENT)
+            if rustix::fs::stat("/proc/self").is_err() =>
+        {
+            "/proc is not mounted here"
+        }
+        (Step::SetTimeOffsets { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {
+            NEEDS_ADMIN
         }
         (Step::MakeMountsPrivate, Errno::INVAL) if in_chroot() => {
             "\"/\" is a chroot and not a mount; bind the directory onto itself before chroot"

@@ -13,6 +13,7 @@
     )
 )]
 
+mod arena;
 mod args;
 mod error;
 mod hint;

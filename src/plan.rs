@@ -33,8 +33,14 @@ pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
     if let Some(maps) = &maps {
         steps.map(maps, host);
     }
-    if spec.monotonic.is_some() || spec.boottime.is_some() {
+    let kept = spec
+        .persist
+        .iter()
+        .any(|(namespace, _)| *namespace == Namespace::Time);
+    if kept || spec.monotonic.is_some() || spec.boottime.is_some() {
         // Offsets can be written only while the namespace is empty, so nobody is cloned into it.
+        // One that is to be kept is a step as well, so that the parent waits for it whichever way
+        // the kernel has of making it.
         namespaces = namespaces.without(Namespace::Time);
         let (monotonic, boottime) = (spec.monotonic.unwrap_or(0), spec.boottime.unwrap_or(0));
         steps.child(Step::SetTimeOffsets {

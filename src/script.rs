@@ -17,11 +17,15 @@ pub(crate) fn script(spec: &Spec, plan: &Plan) -> String {
     for namespace in namespaces.iter() {
         unshare.push_str(&format!(" --{}", namespace.option()));
     }
-    if spec.has_init() || spec.die_with_parent {
+    if namespaces.has(Namespace::Pid) || spec.die_with_parent {
         unshare.push_str(" --fork");
     }
     if spec.die_with_parent {
         unshare.push_str(" --kill-child");
+    }
+    if keeps_other_id(plan) {
+        // So that the shell can set up what it is to; execve(2) takes them from all but root.
+        unshare.push_str(" --keep-caps");
     }
     let mut lines = vec![String::from("set -e")];
     for (side, step) in &plan.steps {
@@ -37,6 +41,8 @@ pub(crate) fn script(spec: &Spec, plan: &Plan) -> String {
                     " --time --fork --monotonic={monotonic} --boottime={boottime}"
                 ));
             }
+            // The shell may not be root inside, and mount(8) is for root.
+            (Side::Child, Step::MountProc) => unshare.push_str(" --mount-proc"),
             // unshare(1) does both by itself.
             (Side::Child, Step::MakeMountsPrivate | Step::SetParentDeathSignal) => {}
             // The rest of the lines runs with the ids that root inside has.
@@ -59,6 +65,14 @@ pub(crate) fn script(spec: &Spec, plan: &Plan) -> String {
         word(format!("{inside}\n").as_bytes())
     ));
     script
+}
+
+/// Whether the user namespace maps nobody to root inside.
+fn keeps_other_id(plan: &Plan) -> bool {
+    plan.steps.iter().any(|(_, step)| match step {
+        Step::WriteUidMap(map) | Step::RunNewuidmap(map) => !map.has_inner(0),
+        _ => false,
+    })
 }
 
 /// A step on the host: an option of unshare(1), and perhaps a line before it.
@@ -109,7 +123,14 @@ fn payload(spec: &Spec, plan: &Plan) -> Vec<String> {
     let mut prefix = String::new();
     for (side, step) in &plan.steps {
         if let (Side::Payload, Step::SetIds { .. }) = (side, step) {
-            prefix.push_str(&step.shell(0));
+            // unshare(1) denies setgroups(2) wherever it maps a group.
+            let mapped = spec.namespaces.has(Namespace::User);
+            let groups = if mapped {
+                "--keep-groups"
+            } else {
+                "--clear-groups"
+            };
+            prefix.push_str(&step.shell(0).replace("--clear-groups", groups));
             prefix.push(' ');
         }
     }

@@ -75,34 +75,59 @@ pub(crate) fn unshare_time() -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWTIME) }
 }
 
-/// Closes every descriptor from 3 on that is not in `keep`, with close_range(2) or, before
-/// Linux 5.9, one by one.
+/// Closes every descriptor from 3 on that is not in `keep`.
 pub(crate) fn close_all_but(keep: &[i32]) {
     let mut keep = keep.to_vec();
     keep.sort_unstable();
     let mut first = 3;
-    for end in keep.into_iter().chain([i32::MAX]) {
-        if end > first {
-            close_range(first as u32, end as u32 - 1);
+    for end in keep.iter().copied().chain([i32::MAX]) {
+        if end > first && !close_range(first as u32, end as u32 - 1) {
+            return close_one_by_one(&keep);
         }
         first = first.max(end.saturating_add(1));
     }
 }
 
-fn close_range(first: u32, last: u32) {
+/// close_range(2), which there is from Linux 5.9 on.
+fn close_range(first: u32, last: u32) -> bool {
     // SAFETY: no descriptor above 2 is owned by anything of ours yet; closing is all it does.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
-    if result == 0 {
-        return;
-    }
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) == 0 }
+}
+
+/// The same by looking: in /proc, or, where that is missing, by trying every number up to the limit.
+fn close_one_by_one(keep: &[i32]) {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let end = u64::from(last).min(limit.unwrap_or(u64::from(u32::MAX)));
-    for descriptor in u64::from(first)..=end {
-        // SAFETY: as above; closing what is not open is an error without effect.
-        unsafe {
-            libc::close(descriptor as i32);
-        }
+    let end = limit
+        .and_then(|limit| i32::try_from(limit).ok())
+        .unwrap_or(i32::MAX);
+    let open = open_descriptors().unwrap_or_else(|_| (3..end).collect());
+    for descriptor in open
+        .into_iter()
+        .filter(|one| *one > 2 && !keep.contains(one))
+    {
+        close(descriptor);
     }
+}
+
+/// The numbers in /proc/self/fd.
+fn open_descriptors() -> Result<Vec<i32>, Errno> {
+    use rustix::fs::{Dir, Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty())?;
+    let mut numbers = Vec::new();
+    for entry in Dir::read_from(&directory)? {
+        let entry = entry?;
+        let number: Option<i32> = entry
+            .file_name()
+            .to_str()
+            .ok()
+            .and_then(|name| name.parse().ok());
+        numbers.extend(number);
+    }
+    // The one that was open for looking is closed by its owner.
+    let own = rustix::fd::AsRawFd::as_raw_fd(&directory);
+    numbers.retain(|number| *number != own);
+    Ok(numbers)
 }
 
 /// close(2) for a descriptor that the caller passed by number.
@@ -150,7 +175,8 @@ pub(crate) fn read_signal(descriptor: &OwnedFd) -> Option<(Signal, Sender)> {
     }
 }
 
-/// Stops this process by that signal, as if it were not blocked, until it is continued.
+/// Sends this process that signal, and lets it through the mask: with its default action, the
+/// process stops until it is continued, or ends.
 pub(crate) fn stop_by(signal: Signal) {
     let set = 1_u64 << (signal.number() - 1);
     let _ = unshared_init::sys::send(rustix::process::getpid(), signal);
@@ -161,6 +187,25 @@ pub(crate) fn stop_by(signal: Signal) {
             libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const set, none, 8);
         }
     }
+}
+
+/// Whether a shell with job control started us: it is in our session, and not in our process group.
+pub(crate) fn is_job_of_a_shell() -> bool {
+    // SAFETY: all take and return numbers only.
+    unsafe {
+        let shell = libc::getppid();
+        libc::getsid(shell) == libc::getsid(0) && libc::getpgid(shell) != libc::getpgid(0)
+    }
+}
+
+/// Ends this process by that signal, without a core file of its own.
+pub(crate) fn die_by(signal: Signal) {
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    // SAFETY: the default action runs no code of ours.
+    unsafe {
+        libc::signal(signal.number(), libc::SIG_DFL);
+    }
+    stop_by(signal);
 }
 
 /// An argument list for execve(2), which stays until the process ends.

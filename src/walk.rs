@@ -56,6 +56,9 @@ impl Run<'_> {
 /// Runs the spec to its end, and returns the payload's exit status.
 pub(crate) fn run(spec: &Spec, plan: &Plan) -> Result<u8, Error> {
     check_descriptors(spec)?;
+    if plan.steps.iter().any(|(side, _)| *side == Side::Parent) {
+        check_proc()?;
+    }
     sys::close_all_but(&kept(spec));
     let commands = command::commands(spec);
     let run = Run {
@@ -78,6 +81,24 @@ pub(crate) fn run(spec: &Spec, plan: &Plan) -> Result<u8, Error> {
             child::Child::new(&run, theirs).walk(time_left)
         }
     }
+}
+
+/// The parent's steps go through /proc/PID. Where /proc belongs to another PID namespace, that is
+/// somebody else. A /proc that is missing is told by the step that misses it.
+fn check_proc() -> Result<(), Error> {
+    let mut buffer = [0_u8; 16];
+    let Ok(length) = rustix::fs::readlinkat_raw(rustix::fs::CWD, c"/proc/self", &mut buffer[..])
+    else {
+        return Ok(());
+    };
+    let shown = buffer
+        .get(..length)
+        .and_then(|shown| std::str::from_utf8(shown).ok());
+    if shown.and_then(|shown| shown.parse().ok()) == Some(std::process::id()) {
+        return Ok(());
+    }
+    Err(Error::plain("/proc belongs to another PID namespace")
+        .hint("mount ours: mount -t proc proc /proc"))
 }
 
 /// The descriptors that the caller named.

@@ -23,15 +23,16 @@ pub const DEFAULT_GRACE: u64 = 10 * sys::SECOND;
 /// The help text.
 pub const HELP: &str = "Usage: unshared-init [OPTION]... [--] COMMAND [ARGUMENT]...
 
-Runs COMMAND as PID 1 should: reaps every orphan, forwards every signal, and ends
-with COMMAND's exit status (128+N if signal N killed it) once nothing is left.
+Runs COMMAND as PID 1 should: reaps every orphan, forwards every signal, and
+ends with COMMAND's exit status (128+N if signal N killed it) once nothing is
+left.
 
   --grace SECONDS  what COMMAND leaves behind gets TERM, and KILL after so many
                    seconds (default 10); as soon as nothing is left, it is over
   -h, --help       this text
   --version        name and version
 
-Example: unshare --pid --fork --mount-proc unshared-init -- sh -c 'sleep 1 & wait'
+Example: unshare --pid --fork --mount-proc unshared-init -- sh -c 'sleep 1 &'
 ";
 
 /// The options, and the command that follows on them.

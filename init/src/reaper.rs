@@ -113,6 +113,9 @@ pub struct Reaper {
     phase: Phase,
     /// Commands to start after the current one.
     following: usize,
+    /// A signal that waits until it is known which command is running: sent to one that has just
+    /// ended, it would be lost.
+    held: Option<Signal>,
     sweep: Sweep,
 }
 
@@ -127,6 +130,7 @@ impl Reaper {
         Reaper {
             phase: Phase::Starting,
             following: commands.saturating_sub(1),
+            held: None,
             sweep,
         }
     }
@@ -136,7 +140,9 @@ impl Reaper {
         match event {
             Event::Started(pid) => {
                 self.phase = Phase::Running(pid);
-                Action::Wait
+                self.held
+                    .take()
+                    .map_or(Action::Wait, |signal| Action::Forward(pid, signal))
             }
             Event::NotStarted => self.end(FAILED),
             Event::Signal(Signal::CHLD, _) => Action::Collect,
@@ -152,7 +158,11 @@ impl Reaper {
     fn signalled(&mut self, signal: Signal, sender: Sender) -> Action {
         match self.phase {
             Phase::Running(main) if !is_delivered_by_terminal(signal, sender) => {
-                Action::Forward(main, signal)
+                if self.following == 0 {
+                    return Action::Forward(main, signal);
+                }
+                self.held = Some(signal);
+                Action::Collect
             }
             // Whoever asks again while we wait for the others to end does not want to wait.
             Phase::Terminating(_) if matches!(signal, Signal::TERM | Signal::INT) => self.kill(),
@@ -195,6 +205,9 @@ impl Reaper {
         if let Phase::Ending(ended) = self.phase {
             self.phase = Phase::Terminating(ended);
             return Action::Terminate;
+        }
+        if let (Phase::Running(main), Some(signal)) = (self.phase, self.held.take()) {
+            return Action::Forward(main, signal);
         }
         self.wait()
     }

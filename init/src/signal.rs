@@ -6,8 +6,6 @@
 pub struct Signal(u8);
 
 impl Signal {
-    /// Hang-up of the controlling terminal.
-    pub const HUP: Signal = Signal(libc::SIGHUP as u8);
     /// Ctrl-C.
     pub const INT: Signal = Signal(libc::SIGINT as u8);
     /// Ctrl-\.
@@ -50,19 +48,13 @@ impl Signal {
     }
 
     /// Whether the terminal sends this one to every process of its foreground (or, for TTIN and
-    /// TTOU, of the offending) process group.
+    /// TTOU, of the offending) process group. A hang-up is none of them: it goes to the session's
+    /// leader first, which may be us alone.
     #[must_use]
     pub fn is_of_terminal(self) -> bool {
         matches!(
             self,
-            Signal::HUP
-                | Signal::INT
-                | Signal::QUIT
-                | Signal::TSTP
-                | Signal::TTIN
-                | Signal::TTOU
-                | Signal::WINCH
-                | Signal::CONT
+            Signal::INT | Signal::QUIT | Signal::TSTP | Signal::TTIN | Signal::TTOU | Signal::WINCH
         )
     }
 }
@@ -72,6 +64,9 @@ impl Signal {
 pub enum Sender {
     /// The kernel: the terminal driver, a timer, a fault.
     Kernel,
+    /// The launcher, which passes on what the terminal sent to its process group
+    /// ([`crate::sys::send_as_terminal`]).
+    Terminal,
     /// A process.
     Process,
 }
@@ -89,11 +84,15 @@ impl Sender {
     }
 }
 
-/// Whether the payload has this signal already, because it shares our process group and the
-/// terminal signals whole groups. Passing it on would deliver Ctrl-C twice.
+/// Whether the terminal sent this signal, and so to every process of a group. Passing it on to a
+/// process of that group would deliver Ctrl-C twice.
 #[must_use]
 pub fn is_delivered_by_terminal(signal: Signal, sender: Sender) -> bool {
-    sender == Sender::Kernel && signal.is_of_terminal()
+    match sender {
+        Sender::Kernel => signal.is_of_terminal(),
+        Sender::Terminal => true,
+        Sender::Process => false,
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +115,12 @@ mod tests {
             Sender::from_code(0x80)
         ));
         assert!(!is_delivered_by_terminal(Signal::INT, Sender::from_code(0)));
+    }
+
+    #[test]
+    fn a_hang_up_is_passed_on_whoever_sent_it() {
+        let hang_up = Signal::new(libc::SIGHUP).unwrap();
+        assert!(!is_delivered_by_terminal(hang_up, Sender::Kernel));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The loop around the core: actions become system calls, and what the kernel says becomes events.
 use crate::reaper::{Action, Ended, Event, Reaper};
-use crate::signal::Signal;
+use crate::signal::{Sender, Signal, is_delivered_by_terminal};
 use crate::sys;
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -23,20 +23,22 @@ pub fn supervise(mut reaper: Reaper, grace: u64, payload: &mut dyn Payload) -> E
     let mut index = 0;
     let mut deadline = u64::MAX;
     let mut action = Action::Start;
+    let mut main = None;
     loop {
         let event = match action {
             Action::Start => {
                 let started = payload.start(index);
                 index = index.saturating_add(1);
-                started.map_or(Event::NotStarted, Event::Started)
+                main = started.ok();
+                main.map_or(Event::NotStarted, Event::Started)
             }
             Action::Collect => match sys::next_change() {
                 Ok(Some((pid, change))) => Event::Child(pid, change),
                 Ok(None) => Event::NoNews,
                 Err(_) => Event::NoChildren,
             },
-            Action::Wait => read_signal(None),
-            Action::WaitForGrace => read_signal(Some(deadline.saturating_sub(sys::now()))),
+            Action::Wait => read_signal(None, main),
+            Action::WaitForGrace => read_signal(Some(deadline.saturating_sub(sys::now())), main),
             Action::Forward(pid, signal) => {
                 // The payload may have gone, or changed its uid: nobody is left to complain to.
                 let _ = sys::send(pid, signal);
@@ -62,8 +64,15 @@ pub fn supervise(mut reaper: Reaper, grace: u64, payload: &mut dyn Payload) -> E
     }
 }
 
-fn read_signal(timeout: Option<u64>) -> Event {
+fn read_signal(timeout: Option<u64>, main: Option<Pid>) -> Event {
     match sys::wait_for_signal(timeout) {
+        // A payload with a process group of its own has not got what the terminal sent to ours.
+        Some((signal, sender))
+            if is_delivered_by_terminal(signal, sender)
+                && main.is_some_and(|main| !sys::is_in_callers_group(main)) =>
+        {
+            Event::Signal(signal, Sender::Process)
+        }
         Some((signal, sender)) => Event::Signal(signal, sender),
         None => Event::GraceOver,
     }

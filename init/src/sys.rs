@@ -236,7 +236,7 @@ pub fn wait_for_signal(timeout: Option<u64>) -> Option<(Signal, Sender)> {
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         // SAFETY: the set is filled before it is read, `info` is written by the kernel and is valid
         // as all zeros, and the limit outlives the call.
-        let (number, code) = unsafe {
+        let (number, sender) = unsafe {
             all.as_mut_ptr()
                 .cast::<u8>()
                 .write_bytes(0xff, size_of::<libc::sigset_t>());
@@ -244,10 +244,18 @@ pub fn wait_for_signal(timeout: Option<u64>) -> Option<(Signal, Sender)> {
                 .as_ref()
                 .map_or(core::ptr::null(), core::ptr::from_ref);
             let number = libc::sigtimedwait(all.as_ptr(), info.as_mut_ptr(), limit);
-            (number, info.assume_init().si_code)
+            let info = info.assume_init();
+            let marked = info.si_code == libc::SI_QUEUE
+                && info.si_value().sival_ptr == core::ptr::without_provenance_mut(TERMINAL);
+            let sender = if marked {
+                Sender::Terminal
+            } else {
+                Sender::from_code(info.si_code)
+            };
+            (number, sender)
         };
         match Signal::new(number) {
-            Some(signal) => return Some((signal, Sender::from_code(code))),
+            Some(signal) => return Some((signal, sender)),
             None if last_error() == Errno::AGAIN => return None,
             None => {}
         }
@@ -263,6 +271,35 @@ pub fn send(pid: Pid, signal: Signal) -> Result<(), Errno> {
     } else {
         Err(last_error())
     }
+}
+
+/// The value that goes with a signal of the terminal's that is passed on.
+const TERMINAL: usize = 0x7474_7974;
+
+/// sigqueue(3): passes on to a reaper what the terminal sent to our process group. The reaper keeps
+/// it from a payload that shares the group, and so has it already.
+pub fn send_as_terminal(pid: Pid, signal: Signal) {
+    let value = libc::sigval {
+        sival_ptr: core::ptr::without_provenance_mut(TERMINAL),
+    };
+    // SAFETY: takes numbers only; the value is never used as a pointer.
+    unsafe {
+        libc::sigqueue(pid.as_raw_nonzero().get(), signal.number(), value);
+    }
+}
+
+/// Whether a child of ours is still in the process group that it was started in: ours, or, for
+/// PID 1 of a namespace, one outside of it, which is number 0 inside.
+#[must_use]
+pub fn is_in_callers_group(child: Pid) -> bool {
+    // SAFETY: both take and return numbers only.
+    let (group, own) = unsafe {
+        (
+            libc::getpgid(child.as_raw_nonzero().get()),
+            libc::getpgid(0),
+        )
+    };
+    group == 0 || group == own
 }
 
 /// kill(2) for every process that there is but ourselves. Only a namespace's PID 1 may want that.
@@ -324,9 +361,9 @@ pub fn now() -> u64 {
 /// Whether a child borrows our memory until it executes something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Memory {
-    /// As after vfork(2): no page is copied, and we stand still until it has executed or ended.
+    /// As after vfork(2): no page is copied.
     Shared,
-    /// As after fork(2). For a child that changes its credentials: while memory is shared, somebody
+    /// A copy, as after fork(2). For a child that changes its credentials: while memory is shared, somebody
     /// who may trace the child could write to ours.
     Copied,
 }
@@ -345,7 +382,8 @@ unsafe impl Sync for Stack {}
 
 static STACK: Stack = Stack(UnsafeCell::new([MaybeUninit::uninit(); Stack::SIZE]));
 
-/// Starts a child that runs `child` and ends with the status that it returns.
+/// Starts a child that runs `child` and ends with the status that it returns. Comes back once the
+/// child has executed something or ended.
 ///
 /// With [`Memory::Shared`], `child` must leave our memory as it found it, but for what we are to
 /// see. Falls back to a copy where the kernel refuses to share (after an unshare of the time
@@ -358,7 +396,7 @@ pub fn start(memory: Memory, child: &mut dyn FnMut() -> u8) -> Result<Pid, Errno
         c_int::from(child())
     }
     let share = match memory {
-        Memory::Shared => libc::CLONE_VM | libc::CLONE_VFORK,
+        Memory::Shared => libc::CLONE_VM,
         Memory::Copied => 0,
     };
     let mut child = child;
@@ -367,7 +405,12 @@ pub fn start(memory: Memory, child: &mut dyn FnMut() -> u8) -> Result<Pid, Errno
     let pid = unsafe {
         let end = STACK.0.get().cast::<u8>().add(Stack::SIZE).cast::<c_void>();
         let argument = (&raw mut child).cast::<c_void>();
-        libc::clone(run, end, share | libc::SIGCHLD, argument)
+        libc::clone(
+            run,
+            end,
+            share | libc::CLONE_VFORK | libc::SIGCHLD,
+            argument,
+        )
     };
     if pid > 0
         && let Some(pid) = Pid::from_raw(pid)

@@ -29,7 +29,7 @@ pub(crate) struct Failed {
     pub(crate) step: usize,
     pub(crate) errno: Errno,
     /// Which of the commands was about to be executed.
-    pub(crate) command: u8,
+    pub(crate) command: u16,
     /// The exit status that says so.
     pub(crate) code: u8,
     /// The cause, found by looking where only the child can; or empty.
@@ -49,17 +49,18 @@ const KILLED: u8 = 5;
 const FAILED: u8 = 6;
 
 /// Kind, a small number, step, errno, command.
-const HEADER: usize = 7;
+const HEADER: usize = 8;
 const LONGEST: usize = 1024;
 
 type Bytes = heapless::Vec<u8, LONGEST>;
 
 impl Message {
     fn bytes(&self) -> Bytes {
-        let header = |kind, number, step: usize, errno: i32, command| {
+        let header = |kind, number, step: usize, errno: i32, command: u16| {
             let [a, b] = (step as u16).to_ne_bytes();
             let [c, d] = (errno as u16).to_ne_bytes();
-            [kind, number, a, b, c, d, command]
+            let [e, f] = command.to_ne_bytes();
+            [kind, number, a, b, c, d, e, f]
         };
         let number = |signal: Signal| signal.number() as u8;
         let (header, reason) = match self {
@@ -85,7 +86,7 @@ impl Message {
 
     fn parse(bytes: &[u8]) -> Option<Message> {
         let (header, reason) = bytes.split_first_chunk::<HEADER>()?;
-        let [kind, number, a, b, c, d, command] = *header;
+        let [kind, number, a, b, c, d, e, f] = *header;
         let step = u16::from_ne_bytes([a, b]).into();
         let signal = Signal::new(number.into());
         Some(match kind {
@@ -97,7 +98,7 @@ impl Message {
             FAILED => Message::Failed(Failed {
                 step,
                 errno: unshared_init::errno::of(u16::from_ne_bytes([c, d]).into()),
-                command,
+                command: u16::from_ne_bytes([e, f]),
                 code: number,
                 reason: Text::from_slice(reason).ok()?,
             }),
@@ -194,7 +195,7 @@ mod tests {
         let failed = Failed {
             step: 300,
             errno: Errno::NOENT,
-            command: 3,
+            command: 300,
             code: 127,
             reason: Text::from_slice(&[b'x'; 512]).unwrap(),
         };
@@ -220,6 +221,6 @@ mod tests {
     fn bytes_that_mean_nothing_are_no_message() {
         assert_eq!(Message::parse(&[]), None);
         assert_eq!(Message::parse(&[0; HEADER]), None);
-        assert_eq!(Message::parse(&[STOPPED, 0, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Message::parse(&[STOPPED, 0, 0, 0, 0, 0, 0, 0]), None);
     }
 }

@@ -102,7 +102,7 @@ impl<'a> Child<'a> {
                     code,
                     reason,
                 } = exec::execute(*arguments, self.run.environment);
-                let command = u8::try_from(command).unwrap_or(u8::MAX);
+                let command = u16::try_from(command).unwrap_or(u16::MAX);
                 let failed = Failed {
                     step: index,
                     errno,

@@ -13,8 +13,8 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 use unshared_init::reaper::{Change, Ended};
-use unshared_init::signal::{Signal, is_delivered_by_terminal};
-use unshared_init::sys::{change_of, send};
+use unshared_init::signal::{Sender, Signal, is_delivered_by_terminal};
+use unshared_init::sys::{change_of, is_in_callers_group, send, send_as_terminal};
 
 /// The launcher, once there is a child.
 pub(super) struct Parent<'a> {
@@ -29,6 +29,8 @@ pub(super) struct Parent<'a> {
     report: Report,
     /// The child is waited for: its pid may be somebody else's.
     reaped: bool,
+    /// The last signal that the terminal sent to us and the payload alike.
+    from_terminal: Option<Signal>,
     /// The payload's end, where an exit status of our child cannot say it.
     killed: Option<Signal>,
     /// What went wrong in the child.
@@ -56,6 +58,7 @@ impl<'a> Parent<'a> {
             undo: Vec::new(),
             report,
             reaped: false,
+            from_terminal: None,
             killed: None,
             failed: None,
         }
@@ -117,7 +120,7 @@ impl<'a> Parent<'a> {
 
     /// Waits for the payload's end.
     fn wait_for_end(&mut self) -> Result<u8, Error> {
-        let direct = !self.run.spec.has_init() && self.run.commands.len() == 1;
+        let direct = !self.has_reaper();
         loop {
             match self.news()? {
                 News::Message(message) => self.take_in(message),
@@ -130,7 +133,7 @@ impl<'a> Parent<'a> {
                     }
                 }
                 News::Closed => {}
-                News::Child(Change::Stopped(signal)) => sys::stop_by(signal),
+                News::Child(Change::Stopped(signal)) => stop_too(signal),
                 News::Child(Change::Ended(ended)) => {
                     while let Ok(Some(message)) = self.channel.try_receive() {
                         self.take_in(message);
@@ -149,6 +152,12 @@ impl<'a> Parent<'a> {
         }
         let ended = self.killed.map_or(ended, Ended::Killed);
         self.report.ended(ended);
+        if let Ended::Killed(signal @ (Signal::INT | Signal::QUIT)) = ended
+            && self.from_terminal == Some(signal)
+        {
+            // A shell ends its loop only if what it waited for died of Ctrl-C (wait(2)).
+            sys::die_by(signal);
+        }
         Ok(ended.code())
     }
 
@@ -161,10 +170,10 @@ impl<'a> Parent<'a> {
                     self.report.done(*side, step, self.pid);
                 }
             }
+            // Sent when the fork is done; the reason why nothing was executed came before.
+            Message::Started if self.failed.is_some() => {}
             Message::Started => self.report.started(self.pid),
-            // The shell that started us shall see a stopped job, and the payload is not ours to
-            // continue: the shell does, with the whole process group.
-            Message::Stopped(signal) => sys::stop_by(signal),
+            Message::Stopped(signal) => stop_too(signal),
             Message::Killed(signal) => self.killed = Some(signal),
             Message::Failed(failed) => {
                 self.failed = Some(hint::for_failed(
@@ -189,12 +198,30 @@ impl<'a> Parent<'a> {
                     if let Some(change) = self.child_change() {
                         return Ok(News::Child(change));
                     }
-                } else if !is_delivered_by_terminal(signal, sender) {
-                    // Not reaped yet, so the pid is still the child's.
-                    let _ = send(self.pid, signal);
+                } else {
+                    self.pass_on(signal, sender);
                 }
             }
         }
+    }
+
+    /// Passes a signal on to the child, which is not reaped yet, so that the pid is still its own.
+    fn pass_on(&mut self, signal: Signal, sender: Sender) {
+        if !is_delivered_by_terminal(signal, sender) {
+            let _ = send(self.pid, signal);
+            return;
+        }
+        self.from_terminal = Some(signal);
+        if self.has_reaper() {
+            send_as_terminal(self.pid, signal);
+        } else if !is_in_callers_group(self.pid) {
+            let _ = send(self.pid, signal);
+        }
+    }
+
+    /// Whether our child waits for the payload rather than being it.
+    fn has_reaper(&self) -> bool {
+        self.run.spec.has_init() || self.run.commands.len() > 1
     }
 
     /// Waits for a message or a signal; returns what the channel has.
@@ -261,6 +288,14 @@ impl<'a> Parent<'a> {
             let _ = send(self.pid, Signal::KILL);
             let _ = self.wait_for_child();
         }
+    }
+}
+
+/// The shell that started us shall see a stopped job; it continues us and the payload alike, with
+/// the whole process group. Where no shell does that, nobody would: then we wait on.
+fn stop_too(signal: Signal) {
+    if sys::is_job_of_a_shell() {
+        sys::stop_by(signal);
     }
 }
 

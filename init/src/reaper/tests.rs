@@ -229,3 +229,33 @@ fn no_order_of_events_makes_it_lie() {
     ];
     descend(&mut Vec::new(), &alphabet, 6);
 }
+
+#[test]
+fn a_signal_for_a_command_that_has_just_ended_goes_to_the_next() {
+    assert_eq!(
+        play_on(
+            Reaper::new(2, Sweep::Namespace),
+            &[
+                signal(Signal::TERM),
+                ended(MAIN, 0),
+                Event::Started(pid(OTHER))
+            ]
+        ),
+        [
+            Action::Collect,
+            Action::Start,
+            Action::Forward(pid(OTHER), Signal::TERM)
+        ]
+    );
+}
+
+#[test]
+fn a_signal_for_a_command_that_runs_goes_to_it_though_others_follow() {
+    assert_eq!(
+        play_on(
+            Reaper::new(2, Sweep::Namespace),
+            &[signal(Signal::TERM), Event::NoNews]
+        ),
+        [Action::Collect, Action::Forward(pid(MAIN), Signal::TERM)]
+    );
+}

@@ -1,0 +1,29 @@
+# make          both artifacts, static musl: target/dist/unshared-cli and target/dist/unshared-init
+# make demo     builds, and shows the main job as an ordinary user
+# make test     builds, and runs every check (as root, or through sudo)
+# make aarch64  both artifacts for aarch64: target/dist-aarch64
+# make bench    the launch next to what a user would pick instead; writes docs/performance.md
+#
+# MUSL_VIA=rustup or MUSL_VIA=debian chooses where std for musl comes from (see tools/musl).
+.POSIX:
+.PHONY: all demo test aarch64 bench clean
+
+all:
+	tools/musl setup
+	tools/build target/dist
+
+demo: all
+	tools/demo
+
+test: all
+	tools/test
+
+aarch64:
+	MUSL_TARGET=aarch64-unknown-linux-musl tools/musl setup
+	MUSL_TARGET=aarch64-unknown-linux-musl tools/build target/dist-aarch64
+
+bench: all
+	bench/run --write
+
+clean:
+	rm -rf target

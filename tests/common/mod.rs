@@ -1,0 +1,95 @@
+//! The harness: a shell script with the binary as `$CLI`, run as root or as an ordinary user.
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// The folder with the binaries, which an ordinary user may enter.
+pub(crate) fn dist() -> PathBuf {
+    let dist = std::env::var_os("UNSHARED_DIST");
+    PathBuf::from(dist.expect("UNSHARED_DIST is not set: run these tests by `make test`"))
+}
+
+pub(crate) fn cli() -> String {
+    dist()
+        .join("unshared-cli")
+        .into_os_string()
+        .into_string()
+        .unwrap()
+}
+
+/// What came out of a run.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Outcome {
+    /// Fails unless the run printed this (outer space aside), nothing on standard error, and ended
+    /// with 0.
+    #[track_caller]
+    pub(crate) fn prints(self, expected: &str) {
+        assert_eq!(self.out.trim(), expected, "{self:?}");
+        assert_eq!(self.err, "");
+        assert_eq!(self.status, Some(0));
+    }
+
+    /// Fails unless the run ended with this status.
+    #[track_caller]
+    pub(crate) fn ends_with(self, status: i32) -> Outcome {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        self
+    }
+
+    /// Fails unless exactly one line came on standard error, and it has all these parts.
+    #[track_caller]
+    pub(crate) fn complains(self, status: i32, parts: &[&str]) {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        assert_eq!(self.err.lines().count(), 1, "one line: {self:?}");
+        assert!(self.err.starts_with("unshared-cli: "), "{self:?}");
+        for part in parts {
+            assert!(self.err.contains(part), "{part:?} is not in {self:?}");
+        }
+    }
+}
+
+/// A run as root.
+pub(crate) fn root(script: &str) -> Outcome {
+    run(&[], script)
+}
+
+/// A run as the user nobody.
+pub(crate) fn nobody(script: &str) -> Outcome {
+    run(
+        &[
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+        ],
+        script,
+    )
+}
+
+fn run(prefix: &[&str], script: &str) -> Outcome {
+    // 60 seconds are for a hang, which would otherwise be the whole suite's.
+    let words = ["timeout", "--foreground", "-k", "1", "60"].into_iter();
+    let mut words = words
+        .chain(prefix.iter().copied())
+        .chain(["bash", "-c", script]);
+    let output = Command::new(words.next().unwrap())
+        .args(words)
+        .env("CLI", cli())
+        .env("INIT", dist().join("unshared-init"))
+        .env("LC_ALL", "C")
+        .env_remove("XDG_RUNTIME_DIR")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Outcome {
+        status: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

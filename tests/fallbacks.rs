@@ -1,0 +1,74 @@
+//! Kernels and filters that lack newer calls: strace answers in their place.
+use crate::common::{nobody, root};
+
+/// Runs the CLI with a call answered by an error.
+fn without(call: &str, errno: &str, words: &str) -> String {
+    format!(
+        "strace -f -qq -o /dev/null -e trace={call} -e inject={call}:error={errno} $CLI {words}"
+    )
+}
+
+#[test]
+fn without_clone3_every_namespace_is_still_new() {
+    let script = "sh -c 'cd /proc/self/ns; for one in *; do test $(readlink $one) = $(readlink /proc/self/ns/$one); done; readlink time pid user net | sed s/:.*//'";
+    for errno in ["ENOSYS", "EPERM"] {
+        nobody(&without(
+            "clone3",
+            errno,
+            &format!("spawn --all -- {script}"),
+        ))
+        .prints("time:\npid:\nuser:\nnet:".replace(':', "").as_str());
+        root(&format!(
+            "here=$(readlink /proc/self/ns/time); there=$({}); test $here != $there && echo new",
+            without(
+                "clone3",
+                errno,
+                "spawn --time -- readlink /proc/self/ns/time"
+            )
+        ))
+        .prints("new");
+    }
+}
+
+#[test]
+fn without_clone3_offsets_are_still_set() {
+    root(&without(
+        "clone3",
+        "ENOSYS",
+        "spawn --monotonic 100 -- sed -n 's/ \\+/ /gp' /proc/self/timens_offsets",
+    ))
+    .ends_with(0);
+}
+
+#[test]
+fn without_close_range_descriptors_are_still_closed() {
+    root(&format!(
+        "ulimit -n 100; exec 5</dev/null 7</dev/null; {}",
+        without(
+            "close_range",
+            "ENOSYS",
+            "spawn --pid --keep-fd 7 -- ls /proc/self/fd"
+        )
+    ))
+    .prints("0\n1\n2\n3\n7");
+}
+
+#[test]
+fn every_call_that_fails_is_one_line_with_status_125() {
+    for (call, words) in [
+        ("socketpair", "spawn -- true"),
+        ("signalfd4", "spawn -- true"),
+        ("mount", "spawn --mount -- true"),
+        ("sethostname", "spawn --hostname x -- true"),
+        ("setdomainname", "spawn --domainname x -- true"),
+        ("socket", "spawn --net -- true"),
+        ("clone", "spawn --pid -- true"),
+        ("setresuid", "spawn --uid 1 -- true"),
+        ("chdir", "spawn --cwd /tmp -- true"),
+        ("unshare", "spawn --monotonic 1 -- true"),
+        ("setns", "spawn --monotonic 1 -- true"),
+        ("prctl", "spawn --die-with-parent -- true"),
+    ] {
+        root(&without(call, "ENOMEM", words)).complains(125, &["ENOMEM"]);
+    }
+}

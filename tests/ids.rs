@@ -1,0 +1,143 @@
+//! Who the payload is, inside and outside.
+use crate::common::{nobody, root};
+
+const IDS: &str = "sh -c 'id -u; id -g; tr -s \" \" </proc/self/uid_map; tr -s \" \" </proc/self/gid_map; cat /proc/self/setgroups'";
+
+#[test]
+fn user_maps_the_caller_to_root_and_denies_setgroups_only_where_it_must() {
+    nobody(&format!("$CLI spawn --user -- {IDS}")).prints("0\n0\n 0 65534 1\n 0 65534 1\ndeny");
+    root(&format!("$CLI spawn --user -- {IDS}")).prints("0\n0\n 0 0 1\n 0 0 1\nallow");
+}
+
+#[test]
+fn map_current_user_keeps_the_ids() {
+    nobody(&format!("$CLI spawn -c -- {IDS}"))
+        .prints("65534\n65534\n 65534 65534 1\n 65534 65534 1\ndeny");
+}
+
+#[test]
+fn root_maps_whatever_it_wants() {
+    root(&format!(
+        "$CLI spawn --map-users 0:100000:10 --map-users 10:5:1 --map-groups 0:200000:10 -- {IDS}"
+    ))
+    .prints("0\n0\n 0 100000 10\n 10 5 1\n 0 200000 10\nallow");
+}
+
+#[test]
+fn files_made_inside_belong_to_the_mapped_id_outside() {
+    root(
+        "d=$(mktemp -d); chmod 777 $d; \
+         $CLI spawn --map-users 0:100000:10 --map-groups 0:200000:10 --uid 3 --gid 4 -- touch $d/f; \
+         stat -c '%u %g' $d/f; rm -r $d",
+    )
+    .prints("100003 200004");
+}
+
+#[test]
+fn uid_and_gid_without_a_user_namespace_are_roots_to_choose() {
+    root("$CLI spawn --pid --uid 1234 --gid 4321 -- sh -c 'id -u; id -g; id -G'")
+        .prints("1234\n4321\n4321");
+    nobody("$CLI spawn --uid 1 -- true").complains(125, &["setpriv --reuid 1", "EPERM", "--user"]);
+}
+
+#[test]
+fn an_id_that_the_map_lacks_is_refused_before_anything_happens() {
+    root("$CLI spawn --user --uid 5 -- true").complains(125, &["--uid 5", "maps only"]);
+    nobody("$CLI spawn --user --gid 5 -- true").complains(125, &["--gid 5", "maps only"]);
+}
+
+#[test]
+fn lines_that_overlap_are_refused() {
+    root("$CLI spawn --map-users 0:1000:10 --map-users 9:2000:1 -- true")
+        .complains(125, &["0:1000:10 and 9:2000:1 overlap"]);
+    root("$CLI spawn --map-groups 0:1000:10 --map-groups 20:1009:1 -- true")
+        .complains(125, &["overlap"]);
+}
+
+#[test]
+fn malformed_and_out_of_range_lines_are_refused() {
+    for line in [
+        "",
+        "0",
+        "0:1",
+        "0:1:2:3",
+        "a:b:c",
+        "0:0:0",
+        "4294967295:0:1",
+        "0:1:4294967295",
+        "-1:0:1",
+    ] {
+        nobody(&format!("$CLI spawn --map-users '{line}' -- true"))
+            .complains(125, &["--map-users"]);
+    }
+}
+
+#[test]
+fn an_ordinary_user_cannot_map_what_it_was_not_given() {
+    nobody("$CLI spawn --map-users 0:5:2 -- true").complains(125, &["newuidmap", "not allowed"]);
+}
+
+#[test]
+fn map_auto_needs_subordinate_ids_and_says_how_to_get_them() {
+    nobody("$CLI spawn --map-auto -- true").complains(
+        125,
+        &["no subordinate ids of \"nobody\"", "usermod --add-subuids"],
+    );
+}
+
+/// A file system view in which nobody has subordinate ids, without touching the host's files.
+#[test]
+fn map_auto_puts_subordinate_ids_behind_root() {
+    root(
+        "d=$(mktemp -d); printf 'nobody:100000:65536\\n' >$d/id; chmod 755 $d; chmod 644 $d/id; \
+         unshare --mount sh -c \"mount --bind $d/id /etc/subuid && mount --bind $d/id /etc/subgid && \
+            setpriv --reuid=65534 --regid=65534 --clear-groups $CLI spawn --map-auto -- \
+               sh -c 'id -u; tr -s \\\" \\\" </proc/self/uid_map; tr -s \\\" \\\" </proc/self/gid_map'\"; \
+         rm -r $d",
+    )
+    .prints("0\n 0 65534 1\n 1 100000 65536\n 0 65534 1\n 1 100000 65536");
+}
+
+#[test]
+fn without_newuidmap_it_is_named() {
+    nobody("PATH=/nowhere $CLI spawn --map-users 0:5:2 -- /bin/true")
+        .complains(125, &["newuidmap", "ENOENT", "uidmap"]);
+}
+
+#[test]
+fn the_limit_of_user_namespaces_is_named() {
+    nobody(
+        "$CLI spawn --user -- sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec $CLI spawn --user -- true'",
+    )
+    .complains(125, &["make new user namespace", "ENOSPC", "user.max_user_namespaces is 0"]);
+}
+
+#[test]
+fn a_masked_proc_is_named() {
+    root(
+        "unshare --mount sh -c 'mount -t tmpfs none /proc/scsi 2>/dev/null || mount -t tmpfs none /proc/sys; \
+         exec setpriv --reuid=65534 --regid=65534 --clear-groups $CLI spawn --user --pid -- true'",
+    )
+    .complains(125, &["mount proc", "EPERM", "hides part of /proc", "--no-proc"]);
+}
+
+/// A root made of the host's own folders: enough for the binary, which is static.
+const CHROOT: &str = "d=$(mktemp -d); chmod 755 $d; mkdir $d/proc $d/bin; cp $CLI $d/bin/cli; cp $INIT $d/bin/init; \
+                      trap 'umount $d/proc 2>/dev/null; rm -r $d' EXIT; ";
+
+#[test]
+fn a_chroot_in_which_no_user_namespace_can_be_made_is_named() {
+    root(&format!(
+        "{CHROOT} mount -t proc proc $d/proc; \
+         setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all true; \
+         chroot --userspec=65534:65534 $d /bin/cli spawn --user -- /bin/init --help"
+    ))
+    .complains(125, &["EPERM", "chroot"]);
+}
+
+#[test]
+fn a_missing_proc_is_named_where_maps_have_to_be_written() {
+    root(&format!("{CHROOT} unshare --mount --root=/ true; \
+        unshare --mount sh -c \"mount --bind $d $d; cd $d; mkdir old; pivot_root . old; exec /bin/cli spawn --user -- /bin/init --help\""))
+        .complains(125, &["write uid_map", "ENOENT", "/proc"]);
+}

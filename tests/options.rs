@@ -1,0 +1,201 @@
+//! The command line: what is refused, and what is taken as it is.
+use crate::common::{nobody, root};
+
+#[test]
+fn without_arguments_usage_goes_to_standard_output() {
+    let outcome = root("$CLI").ends_with(0);
+    assert!(
+        outcome.out.starts_with("Usage: unshared-cli"),
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.err, "");
+}
+
+#[test]
+fn help_and_version_are_printed_and_each_line_fits_a_terminal() {
+    for words in [
+        "help",
+        "--help",
+        "help spawn",
+        "spawn --help",
+        "spawn -h",
+        "help init",
+    ] {
+        let outcome = root(&format!("$CLI {words}")).ends_with(0);
+        assert!(outcome.out.contains("Usage:"), "{outcome:?}");
+        assert!(
+            outcome.out.lines().all(|line| line.chars().count() <= 80),
+            "{outcome:?}"
+        );
+    }
+    assert!(root("$CLI --version").out.starts_with("unshared-cli 0."));
+    assert!(root("$INIT --version").out.starts_with("unshared-init 0."));
+}
+
+#[test]
+fn called_as_init_it_is_init() {
+    for name in ["init", "unshared-init"] {
+        root(&format!(
+            "d=$(mktemp -d); ln -s $CLI $d/{name}; $d/{name} -- sh -c 'exit 6' 2>/dev/null; echo $?; rm -r $d"
+        ))
+        .prints("6");
+    }
+}
+
+#[test]
+fn unknown_commands_and_options_are_125() {
+    root("$CLI nonsense").complains(125, &["there is no command \"nonsense\""]);
+    for option in ["--nonsense", "-Z", "--v", "--r", "--nonsense=1"] {
+        root(&format!("$CLI spawn {option} -- true")).complains(125, &["there is no option"]);
+    }
+}
+
+#[test]
+fn every_option_with_a_value_refuses_to_go_without() {
+    for option in [
+        "--map-users",
+        "--map-groups",
+        "--monotonic",
+        "--boottime",
+        "--hostname",
+        "--domainname",
+        "--cwd",
+        "--uid",
+        "--gid",
+        "--grace",
+        "--status-fd",
+        "--keep-fd",
+        "--env",
+        "--exec",
+    ] {
+        root(&format!("$CLI spawn {option}")).complains(125, &[option, "needs a value"]);
+        root(&format!("$CLI spawn {option} -- true")).complains(125, &[option, "needs a value"]);
+        root(&format!("$CLI spawn {option} '' -- true")).complains(125, &[option]);
+    }
+}
+
+#[test]
+fn every_option_refuses_what_it_cannot_mean() {
+    for words in [
+        "--monotonic 1.5",
+        "--boottime x",
+        "--uid -1",
+        "--uid 4294967295",
+        "--uid 1x",
+        "--gid root",
+        "--grace -1",
+        "--grace 1s",
+        "--status-fd x",
+        "--keep-fd -1",
+        "--keep-fd 2147483648",
+        "--env =x",
+        "--env NAME",
+        "--all=x",
+        "--no-init=1",
+        "--map-root-user=1",
+        "--net=",
+    ] {
+        let option = words.split([' ', '=']).next().unwrap();
+        root(&format!("$CLI spawn {words} -- true")).complains(125, &[option]);
+    }
+}
+
+#[test]
+fn a_value_given_twice_is_refused_and_a_flag_given_twice_is_not() {
+    for option in [
+        "--monotonic 1",
+        "--boottime 1",
+        "--hostname a",
+        "--domainname a",
+        "--cwd /",
+        "--uid 0",
+        "--gid 0",
+        "--grace 1",
+        "--status-fd 1",
+        "--uts=/tmp/x",
+    ] {
+        root(&format!("$CLI spawn {option} {option} -- true")).complains(125, &["twice"]);
+    }
+    root("$CLI spawn -r -c -- true").complains(125, &["only one of"]);
+    nobody("$CLI spawn --user --user -r -r --pid -p -v -v --all -- true 2>/dev/null").prints("");
+}
+
+#[test]
+fn options_that_make_no_sense_together_are_refused() {
+    for words in [
+        "--no-init",
+        "--no-proc",
+        "--grace 1",
+        "--pid --no-init --grace 1",
+    ] {
+        root(&format!("$CLI spawn {words} -- true")).complains(125, &["--"]);
+    }
+    root("$CLI spawn --pid --no-init --exec true -- true").complains(125, &["--no-init"]);
+}
+
+#[test]
+fn there_must_be_a_command() {
+    root("$CLI spawn").complains(125, &["no command"]);
+    root("$CLI spawn --pid --").complains(125, &["no command"]);
+}
+
+#[test]
+fn options_end_at_the_command() {
+    root("$CLI spawn echo --pid -v --").prints("--pid -v --");
+    root("$CLI spawn -- echo -- --pid").prints("-- --pid");
+}
+
+#[test]
+fn a_descriptor_that_is_not_open_is_refused() {
+    root("$CLI spawn --keep-fd 77 -- true").complains(125, &["--keep-fd 77", "EBADF"]);
+    root("$CLI spawn --status-fd 77 -- true").complains(125, &["--status-fd 77", "EBADF"]);
+}
+
+#[test]
+fn a_command_line_of_two_megabytes_goes_through() {
+    // As much as the kernel takes in one: strings of less than 128 KiB, and 3/4 of 8 MiB in all.
+    root("ulimit -s 65536; a=$(head -c 100000 /dev/zero | tr '\\0' x); \
+          $CLI spawn --pid -- sh -c 'echo $# ${#20}' $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a; \
+          $CLI spawn --pid sh -c 'echo $#' $(seq 200000)")
+    .prints("20 100000\n199999");
+}
+
+#[test]
+fn names_need_not_be_utf_8() {
+    nobody("$CLI spawn --user --hostname $'\\xff\\xfe' --env $'A=\\xff' -- sh -c 'uname -n; echo $A' | od -An -tx1")
+        .prints("ff fe 0a ff 0a");
+}
+
+#[test]
+fn the_environment_is_what_was_asked_for() {
+    root("A=1 B=2 $CLI spawn --env A=3 --env C=4 --env C=5 -- env | grep '^[ABC]=' | sort")
+        .prints("A=3\nB=2\nC=5");
+    root("$CLI spawn --clear-env --env A= -- /usr/bin/env").prints("A=");
+}
+
+#[test]
+fn the_directory_is_what_was_asked_for() {
+    root("$CLI spawn --pid --cwd /usr -- pwd").prints("/usr");
+    root("$CLI spawn --pid --cwd /no/such -- pwd").complains(125, &["\"/no/such\"", "ENOENT"]);
+}
+
+#[test]
+fn expressions_run_in_order_and_the_last_is_the_payload() {
+    nobody("$CLI spawn --all --exec echo one two --exec 'echo $((1+2))' --exec 'exit 4'; echo $?")
+        .prints("one two\n3\n4");
+    nobody("$CLI spawn --user --exec 'echo a' -- sh -c 'echo b; exit 5'; echo $?")
+        .prints("a\nb\n5");
+}
+
+#[test]
+fn the_first_expression_that_fails_ends_the_run() {
+    nobody("$CLI spawn --all --exec 'echo a; false' --exec 'echo b' -- echo c; echo $?")
+        .prints("a\n1");
+    nobody("$CLI spawn --exec 'exit 9' -- echo c; echo $?").prints("9");
+}
+
+#[test]
+fn words_of_an_expression_meet_again_in_the_shell() {
+    nobody("$CLI spawn --exec \"'echo\" \"die'\"").ends_with(127);
+    nobody("$CLI spawn --exec echo \"'a\" \"b'\"").prints("a b");
+}

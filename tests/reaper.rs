@@ -1,0 +1,111 @@
+//! PID 1: reaping, sweeping, statuses.
+use crate::common::{nobody, root};
+
+#[test]
+fn the_status_is_the_payloads_exactly() {
+    for shape in ["", "--pid", "--all", "--pid --no-init"] {
+        for status in [0, 1, 2, 124, 125, 126, 127, 128, 255] {
+            root(&format!("$CLI spawn {shape} -- sh -c 'exit {status}'")).ends_with(status);
+        }
+    }
+    for shape in ["", "--pid", "--all"] {
+        for signal in [1, 2, 6, 9, 11, 15, 34, 64] {
+            root(&format!(
+                "ulimit -c 0; $CLI spawn {shape} -- sh -c 'kill -{signal} $$'"
+            ))
+            .ends_with(128 + signal);
+        }
+    }
+}
+
+#[test]
+fn orphans_are_reaped() {
+    nobody("$CLI spawn --pid --user -- sh -c '(sleep 0.1 & sleep 0.1 & true) & sleep 0.5; ls -d /proc/[0-9]* | wc -l'")
+        // PID 1, the shell, and ls with wc.
+        .prints("4");
+}
+
+#[test]
+fn what_is_left_gets_term_and_the_main_status_is_kept() {
+    nobody(
+        "$CLI spawn --pid --user -- bash -c '(trap \"echo term; exit\" TERM; echo ready; while :; do sleep 0.1; done) 2>/dev/null & sleep 0.5; exit 7'; echo $?",
+    )
+    .prints("ready\nterm\n7");
+}
+
+#[test]
+fn a_stopped_leftover_hears_term_too() {
+    nobody("$CLI spawn --pid --user --grace 50 -- bash -c 'sleep 100 & kill -STOP $!; exit 8'")
+        .ends_with(8);
+}
+
+#[test]
+fn what_ignores_term_is_killed_after_the_grace_period() {
+    nobody("$CLI spawn --pid --user --grace 0.2 -- bash -c '(trap \"\" TERM; while :; do sleep 1; done) & sleep 0.2; exit 9'")
+        .ends_with(9);
+}
+
+#[test]
+fn a_second_term_ends_the_grace_period() {
+    // Were it not ended, the harness would end the run after 60 seconds, with another status.
+    nobody(
+        "$CLI spawn --pid --user --grace 1000 -- bash -c '(trap \"\" TERM; while :; do sleep 1; done) & echo up; sleep 1000' >/tmp/up.$$ & \
+         until grep -q up /tmp/up.$$; do sleep 0.05; done; sleep 0.2; \
+         kill -TERM $!; sleep 0.5; kill -TERM $!; wait $!; s=$?; rm /tmp/up.$$; exit $s",
+    )
+    .ends_with(143);
+}
+
+#[test]
+fn ten_thousand_orphans_ending_at_once_lose_no_status() {
+    root(
+        "$CLI spawn --pid -- python3 -c '
+import os, signal, sys
+r, w = os.pipe()
+if os.fork() == 0:
+    for i in range(10000):
+        if os.fork() == 0:
+            os.close(w); os.read(r, 1); os._exit(0)
+    os._exit(0)
+os.wait(); os._exit(77)
+'",
+    )
+    .ends_with(77);
+}
+
+#[test]
+fn killing_pid_1_from_outside_ends_everything() {
+    root(
+        "$CLI spawn --pid -- sh -c 'sleep 1000; true' & sleep 0.5; \
+         init=$(ps -o pid= --ppid $!); kill -KILL $init; wait $!",
+    )
+    .ends_with(137);
+}
+
+#[test]
+fn the_payload_dies_with_the_launcher_where_that_was_asked_for() {
+    for shape in [
+        "",
+        "--pid",
+        "--all",
+        "--pid --no-init",
+        "--uid 65534",
+        "--user --pid",
+    ] {
+        root(&format!(
+            "exec 8>/tmp/alive.$$; $CLI spawn {shape} --die-with-parent --keep-fd 8 -- sleep 500 & \
+             exec 8>&-; sleep 0.4; kill -KILL $!; wait $! 2>/dev/null; \
+             for i in $(seq 100); do ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q alive.$$ || break; sleep 0.1; done; \
+             ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c alive.$$; rm /tmp/alive.$$"
+        ))
+        .ends_with(0);
+    }
+}
+
+#[test]
+fn the_reaper_alone_does_the_same() {
+    root("unshare --pid --fork --mount-proc $INIT -- sh -c '(sleep 0.1 &) ; sleep 0.3; ls -d /proc/[0-9]* | wc -l; exit 5'; echo $?")
+        .prints("4\n5");
+    root("unshare --pid --fork $INIT -- /no/such").ends_with(127);
+    root("unshare --pid --fork $INIT --grace 0.1 -- sh -c '(trap \"\" TERM; sleep 100) & sleep 0.2; exit 6'").ends_with(6);
+}

@@ -1,0 +1,91 @@
+//! --status-fd, --verbose, --dry-run.
+use crate::common::{nobody, root};
+
+#[test]
+fn the_status_is_json_one_object_a_line() {
+    for shape in ["", "--pid", "--all"] {
+        root(&format!(
+            "$CLI spawn {shape} --status-fd 3 -- sh -c 'exit 125' 3>&1 | sed 's/[0-9]*}}/N}}/'"
+        ))
+        .prints("{\"event\":\"started\",\"pid\":N}\n{\"event\":\"exited\",\"status\":N}");
+        root(&format!(
+            "$CLI spawn {shape} --status-fd 3 -- sh -c 'kill $$' 3>&1 | tail -n 1"
+        ))
+        .prints("{\"event\":\"killed\",\"signal\":\"SIGTERM\",\"status\":143}");
+        root(&format!("$CLI spawn {shape} --status-fd 3 -- '/no\"such' 3>&1 2>/dev/null"))
+            .prints("{\"event\":\"failed\",\"status\":127,\"message\":\"execute \\\"/no\\\\\\\"such\\\": ENOENT\"}");
+    }
+}
+
+#[test]
+fn the_pid_is_that_of_a_living_child() {
+    root(
+        "$CLI spawn --pid --status-fd 3 -- sleep 1 3>/tmp/st.$$ & \
+          until grep -q pid /tmp/st.$$ 2>/dev/null; do sleep 0.05; done; \
+          pid=$(sed -n 's/.*\"pid\":\\([0-9]*\\).*/\\1/p' /tmp/st.$$); \
+          test \"$(ps -o ppid= -p $pid | tr -d ' ')\" = $! && echo child; wait; rm /tmp/st.$$",
+    )
+    .prints("child");
+}
+
+#[test]
+fn a_reader_of_the_status_is_not_kept_waiting_by_what_is_left() {
+    root("$CLI spawn --pid --status-fd 3 -- sh -c 'exit 0' 3>&1 >/dev/null | cat | wc -l")
+        .prints("2");
+}
+
+#[test]
+fn verbose_tells_each_step_of_each_side() {
+    let outcome = nobody("$CLI spawn --all --hostname x -v -- true").ends_with(0);
+    for line in [
+        "parent: echo deny > /proc/",
+        "parent: printf '0 65534 1\\\\n' > /proc/",
+        "child: mount --make-rprivate /",
+        "child: mount -t proc",
+        "child: ip link set lo up",
+        "child: hostname x",
+        "payload: exec",
+    ] {
+        assert!(outcome.err.contains(line), "{line:?} is not in {outcome:?}");
+    }
+}
+
+const LOOK: &str = "sh -c 'id -u; id -g; uname -n; pwd; echo \"$A\"; cd /proc/self/ns; for one in *; do readlink $one | sed s/:.*//; done'";
+
+#[test]
+fn what_dry_run_prints_does_the_same() {
+    for options in [
+        "--all --hostname box --cwd /usr --env 'A=x y'",
+        "--all -c",
+        "--pid --user --uts --hostname 'it'",
+        "--net --user --exec 'echo first'",
+        "--user --pid --no-init",
+        "--monotonic 500 --user",
+    ] {
+        let direct = nobody(&format!("$CLI spawn {options} -- {LOOK}")).ends_with(0);
+        let script = nobody(&format!("$CLI spawn {options} --dry-run -- {LOOK} | sh")).ends_with(0);
+        assert_eq!(direct.out, script.out, "{options}: {script:?}");
+    }
+    let direct = root(&format!(
+        "$CLI spawn --all --map-users 0:100000:9 --uid 3 -- {LOOK}"
+    ));
+    let script = root(&format!(
+        "$CLI spawn --all --map-users 0:100000:9 --uid 3 --dry-run -- {LOOK} | sh"
+    ));
+    assert_eq!(direct.out, script.out, "{script:?}");
+}
+
+#[test]
+fn dry_run_makes_different_namespaces_than_the_hosts() {
+    nobody(
+        "here=$(cd /proc/self/ns; readlink *); there=$($CLI spawn --all --dry-run -- sh -c 'cd /proc/self/ns; readlink *' | sh); \
+         comm -12 <(echo \"$here\" | sort -u) <(echo \"$there\" | sort -u) | wc -l",
+    )
+    .prints("0");
+}
+
+#[test]
+fn dry_run_does_nothing() {
+    root("$CLI spawn --uts=/tmp/dry.$$ --dry-run -- touch /tmp/dry2.$$ >/dev/null; ls /tmp/dry.$$ /tmp/dry2.$$ 2>/dev/null")
+        .ends_with(2);
+}

@@ -1,0 +1,262 @@
+//! A real interactive shell on a pseudo-terminal, and jobs in it.
+use crate::common::cli;
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// A terminal with an interactive bash in it.
+struct Terminal {
+    master: File,
+    shell: Child,
+    seen: String,
+}
+
+impl Terminal {
+    fn new() -> Terminal {
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let slave = || File::from(rustix::fs::open(&name, flags, Mode::empty()).unwrap());
+        let shell = Command::new("setsid")
+            .args(["--ctty", "--wait", "bash", "--norc", "--noprofile", "-i"])
+            .env("CLI", cli())
+            .env("PS1", "READY> ")
+            .env("TERM", "dumb")
+            .stdin(slave())
+            .stdout(slave())
+            .stderr(slave())
+            .spawn()
+            .unwrap();
+        rustix::io::ioctl_fionbio(&master, true).unwrap();
+        let mut terminal = Terminal {
+            master: master.into(),
+            shell,
+            seen: String::new(),
+        };
+        terminal.expect("READY> ");
+        terminal
+    }
+
+    fn write(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Types a line and waits for what it prints.
+    #[track_caller]
+    fn line(&mut self, line: &str, expected: &str) {
+        self.write(&format!("{line}\n"));
+        self.expect(expected);
+    }
+
+    /// Waits until the terminal has shown this since the last time.
+    #[track_caller]
+    fn expect(&mut self, text: &str) {
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut buffer = [0; 4096];
+        while !self.seen.contains(text) {
+            assert!(Instant::now() < end, "no {text:?} in {:?}", self.seen);
+            match self.master.read(&mut buffer) {
+                Ok(length) => self
+                    .seen
+                    .push_str(&String::from_utf8_lossy(&buffer[..length])),
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        let after = self.seen.find(text).unwrap() + text.len();
+        self.seen.drain(..after);
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self
+            .master
+            .write_all(b"\x03\x03\nkill -KILL $(jobs -p); exit\n");
+        for _ in 0..100 {
+            if matches!(self.shell.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
+    }
+}
+
+const SHAPES: [&str; 3] = ["", "--pid", "--all"];
+
+#[test]
+fn ctrl_c_reaches_the_payload_once_and_its_status_comes_back() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("$CLI spawn {shape} -- bash -c 'trap \"echo got$((40+2)); n=x\" INT; echo up$((1+1)); while [ -z \"$n\" ]; do sleep 0.1; done; sleep 0.5; exit 6'; echo st$?"),
+            "up2",
+        );
+        terminal.write("\x03");
+        terminal.expect("st6");
+        assert_eq!(terminal.seen.matches("got42").count(), 0);
+    }
+}
+
+#[test]
+fn ctrl_c_kills_what_does_not_care() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("$CLI spawn {shape} -- sh -c 'echo up$((1+1)); exec sleep 100'; echo st$?"),
+            "up2",
+        );
+        terminal.write("\x03");
+        terminal.expect("st130");
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_loop_of_the_shell() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("for i in 1 2 3; do $CLI spawn {shape} -- sh -c 'echo up$((1+1)); exec sleep 100'; echo no$i; done"),
+            "up2",
+        );
+        terminal.write("\x03");
+        terminal.line("echo st$?", "st130");
+        assert!(!terminal.seen.contains("up2"), "{:?}", terminal.seen);
+    }
+}
+
+#[test]
+fn ctrl_c_reaches_a_payload_that_left_the_process_group() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("$CLI spawn {shape} -- sh -c 'echo up$((1+1)); exec timeout 100 sleep 100'"),
+            "up2",
+        );
+        std::thread::sleep(Duration::from_millis(300));
+        terminal.write("\x03");
+        terminal.line("echo st$?", "st1");
+    }
+}
+
+#[test]
+fn a_hang_up_reaches_the_payload_of_a_session_leader() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        let mark = format!("{}", 1_000_000 + std::process::id() + shape.len() as u32);
+        terminal.line(
+            &format!("exec $CLI spawn {shape} -- sh -c 'echo up$((1+1)); exec sleep {mark}'"),
+            "up2",
+        );
+        // Closing the master hangs up.
+        drop(std::mem::replace(
+            &mut terminal.master,
+            File::open("/dev/null").unwrap(),
+        ));
+        let lives = || {
+            let found = Command::new("pgrep")
+                .args(["-f", &format!("sleep {mark}")])
+                .output()
+                .unwrap();
+            !found.stdout.is_empty()
+        };
+        let end = Instant::now() + Duration::from_secs(20);
+        while lives() {
+            assert!(Instant::now() < end, "the payload outlives its terminal");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn ctrl_z_stops_the_job_and_fg_continues_it() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("$CLI spawn {shape} -- sh -c 'echo up$((1+1)); read a; echo read:$a; exit 3'"),
+            "up2",
+        );
+        terminal.write("\x1a");
+        terminal.expect("Stopped");
+        terminal.line("jobs -s | wc -l", "1");
+        terminal.line("fg", "spawn");
+        terminal.line("hello", "read:hello");
+        terminal.line("echo st$?", "st3");
+    }
+}
+
+#[test]
+fn bg_lets_a_stopped_job_run_on() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("$CLI spawn {shape} -- sh -c 'echo up$((1+1)); sleep 2; echo done$((2+1))'"),
+            "up2",
+        );
+        terminal.write("\x1a");
+        terminal.expect("Stopped");
+        terminal.line("bg", "spawn");
+        terminal.expect("done3");
+    }
+}
+
+#[test]
+fn in_the_background_it_does_not_take_the_terminal() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(&format!("$CLI spawn {shape} -- sleep 3 &"), "READY> ");
+        terminal.line("read line; echo got:$line", "read line");
+        terminal.line("typed", "got:typed");
+    }
+}
+
+#[test]
+fn a_background_job_that_reads_is_stopped() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("$CLI spawn {shape} -- sh -c 'read a </dev/tty' &"),
+            "READY> ",
+        );
+        std::thread::sleep(Duration::from_millis(500));
+        terminal.line("jobs -s | grep -c Stopped", "1");
+    }
+}
+
+#[test]
+fn in_a_pipeline_the_pager_has_the_terminal() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("$CLI spawn {shape} -- seq 3 | (cat; read key </dev/tty; echo key:$key)"),
+            "3",
+        );
+        terminal.line("k", "key:k");
+    }
+}
+
+#[test]
+fn a_resized_terminal_is_noticed() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("$CLI spawn {shape} -- bash -c 'trap \"stty size; exit\" WINCH; echo up$((1+1)); while :; do sleep 0.1; done'"),
+            "up2",
+        );
+        let size = rustix::termios::Winsize {
+            ws_row: 33,
+            ws_col: 77,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        rustix::termios::tcsetwinsize(&terminal.master, size).unwrap();
+        terminal.expect("33 77");
+    }
+}
