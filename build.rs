@@ -17,13 +17,6 @@ fn main() {
 }
 
 fn describe() -> Option<String> {
-    let output = Command::new("git")
-        .args(["rev-parse", "--short=10", "HEAD"])
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8(output.stdout).ok())
-        .flatten()
+    let output = Command::new("git").args(["rev-parse", "--short=10", "HEAD"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
 }

@@ -24,10 +24,7 @@ struct Arena {
 unsafe impl Sync for Arena {}
 
 #[global_allocator]
-static ARENA: Arena = Arena {
-    bytes: Bytes(UnsafeCell::new([0; SIZE])),
-    used: AtomicUsize::new(0),
-};
+static ARENA: Arena = Arena { bytes: Bytes(UnsafeCell::new([0; SIZE])), used: AtomicUsize::new(0) };
 
 impl Arena {
     /// A place for that layout, if there is still one.

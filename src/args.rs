@@ -38,10 +38,7 @@ const VERSION: &str = concat!("unshared-cli ", env!("UNSHARED_VERSION"), "\n");
 /// Reads the whole command line, the program's name first.
 pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     let program = arguments.next().map_or(&[][..], |name| name.to_bytes());
-    let name = program
-        .rsplit(|byte| *byte == b'/')
-        .next()
-        .unwrap_or(program);
+    let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or(program);
     if matches!(name, b"init" | b"unshared-init") {
         return Ok(Request::Init(arguments));
     }

@@ -20,22 +20,12 @@ pub(crate) struct Error {
 impl Error {
     /// A system call failed.
     pub(crate) fn system(attempt: impl Into<String>, errno: Errno) -> Error {
-        Error {
-            attempt: attempt.into(),
-            errno: Some(errno),
-            hint: None,
-            code: FAILED,
-        }
+        Error { attempt: attempt.into(), errno: Some(errno), hint: None, code: FAILED }
     }
 
     /// Something is wrong that no system call said.
     pub(crate) fn plain(problem: impl Into<String>) -> Error {
-        Error {
-            attempt: problem.into(),
-            errno: None,
-            hint: None,
-            code: FAILED,
-        }
+        Error { attempt: problem.into(), errno: None, hint: None, code: FAILED }
     }
 
     /// The command line is wrong; says where it is explained.
@@ -121,10 +111,7 @@ mod tests {
 
     #[test]
     fn names_cannot_break_the_line_or_the_quotes() {
-        assert_eq!(
-            quote(b"a\"b\\c\n\x1b\xff"),
-            "\"a\\\"b\\\\c\\n\\u{1b}\\xff\""
-        );
+        assert_eq!(quote(b"a\"b\\c\n\x1b\xff"), "\"a\\\"b\\\\c\\n\\u{1b}\\xff\"");
         assert_eq!(quote("größe"), "\"größe\"");
     }
 }

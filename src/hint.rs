@@ -90,11 +90,7 @@ fn in_chroot() -> bool {
 
 /// A step of the parent's failed.
 pub(crate) fn for_step(step: &Step, spec: &Spec, pid: Pid, failure: Failure) -> Error {
-    let Failure {
-        errno,
-        reason,
-        code,
-    } = failure;
+    let Failure { errno, reason, code } = failure;
     Error::system(step.attempt(pid.as_raw_nonzero().get()), errno)
         .maybe_hint(reason.or_else(|| step_hint(step, spec, errno)))
         .code(code)
@@ -108,21 +104,13 @@ pub(crate) fn for_failed(
     pid: Pid,
     failed: &Failed,
 ) -> Error {
-    let Failed {
-        step,
-        errno,
-        command,
-        code,
-        reason,
-    } = failed;
+    let Failed { step, errno, command, code, reason } = failed;
     let reason = (!reason.is_empty()).then(|| crate::error::escape(reason));
     let error = match (*step, plan.steps.get(*step)) {
         (CLONE, _) => for_clone(spec, plan.namespaces, *errno),
         (FORK, _) => Error::system("fork", *errno),
         (_, Some((_, Step::Execute))) => {
-            let name = commands
-                .get(usize::from(*command))
-                .and_then(Arguments::first);
+            let name = commands.get(usize::from(*command)).and_then(Arguments::first);
             let name = quote(name.map_or(&[][..], |name| name.to_bytes()));
             Error::system(format!("execute {name}"), *errno)
         }
@@ -185,10 +173,7 @@ fn masked_proc() -> Option<String> {
         point.starts_with(b"/proc/").then_some(point)
     });
     Some(match below {
-        Some(point) => format!(
-            "a mount at {} hides part of /proc; try --no-proc",
-            quote(point)
-        ),
+        Some(point) => format!("a mount at {} hides part of /proc; try --no-proc", quote(point)),
         None => "no /proc is mounted here in full; try --no-proc".to_owned(),
     })
 }

@@ -117,10 +117,7 @@ mod tests {
     #[test]
     fn subordinate_ids_are_found_by_name_and_by_number() {
         let text = b"other:1:2\nme:100000:65536\n1000:200000:10\nme:bad:1\nme\nme:5:0\n";
-        assert_eq!(
-            subordinate_ranges(text, b"me", 1000),
-            [(100_000, 65536), (200_000, 10)]
-        );
+        assert_eq!(subordinate_ranges(text, b"me", 1000), [(100_000, 65536), (200_000, 10)]);
     }
 
     #[test]

@@ -5,12 +5,7 @@
 #![cfg_attr(not(test), no_main)]
 #![cfg_attr(
     test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 mod arena;
@@ -53,10 +48,9 @@ extern "C" fn main(
 fn run(arguments: Arguments) -> u8 {
     let result = args::parse(arguments).and_then(|request| match request {
         Request::Spawn(spec) => spawn(&spec),
-        Request::Init(arguments) => Ok(unshared_init::command_line::run(
-            arguments,
-            env!("UNSHARED_VERSION"),
-        )),
+        Request::Init(arguments) => {
+            Ok(unshared_init::command_line::run(arguments, env!("UNSHARED_VERSION")))
+        }
         Request::Print(text) => print(text),
     });
     result.unwrap_or_else(|error| {
@@ -69,7 +63,7 @@ fn spawn(spec: &spec::Spec) -> Result<u8, Error> {
     let host = host::Host::look(spec)?;
     let plan = plan::plan(spec, &host)?;
     if spec.dry_run {
-        return print(&script::script(spec, &plan));
+        return print(&script::script(spec, &plan, &host));
     }
     walk::run(spec, &plan)
 }

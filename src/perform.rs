@@ -24,11 +24,7 @@ pub(crate) struct Failure {
 
 impl From<Errno> for Failure {
     fn from(errno: Errno) -> Failure {
-        Failure {
-            errno,
-            reason: None,
-            code: FAILED,
-        }
+        Failure { errno, reason: None, code: FAILED }
     }
 }
 
@@ -78,23 +74,14 @@ pub(crate) fn in_parent(
 /// them; whoever comes to it does not come back.
 pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
     match step {
-        Step::SetTimeOffsets {
-            monotonic,
-            boottime,
-        } => enter_time_namespace(Some((*monotonic, *boottime))),
-        Step::SetIds {
-            uid,
-            gid,
-            clear_groups,
-        } => set_ids(*uid, *gid, *clear_groups),
+        Step::SetTimeOffsets { monotonic, boottime } => {
+            enter_time_namespace(Some((*monotonic, *boottime)))
+        }
+        Step::SetIds { uid, gid, clear_groups } => set_ids(*uid, *gid, *clear_groups),
         Step::SetParentDeathSignal => {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
             // A parent that died before the call sends nothing any more, but its socket is closed.
-            if parent.is_closed() {
-                Err(Errno::SRCH)
-            } else {
-                Ok(())
-            }
+            if parent.is_closed() { Err(Errno::SRCH) } else { Ok(()) }
         }
         Step::MakeMountsPrivate => rustix::mount::mount_change(
             c"/",
@@ -164,10 +151,7 @@ fn run_helper(
 ) -> Result<(), Failure> {
     let mut words = vec![program.to_owned()];
     let lines = map.lines();
-    for word in [pid.to_string().as_str()]
-        .into_iter()
-        .chain(lines.split_ascii_whitespace())
-    {
+    for word in [pid.to_string().as_str()].into_iter().chain(lines.split_ascii_whitespace()) {
         words.push(CString::new(word).map_err(|_| Errno::INVAL)?);
     }
     let arguments = crate::sys::arguments(words);
@@ -202,11 +186,7 @@ fn run_helper(
         }),
         _ => {
             let reason = escape(String::from_utf8_lossy(&complaint).trim().as_bytes());
-            Err(Failure {
-                errno: Errno::PERM,
-                reason: Some(reason),
-                code: FAILED,
-            })
+            Err(Failure { errno: Errno::PERM, reason: Some(reason), code: FAILED })
         }
     }
 }

@@ -25,28 +25,18 @@ struct Maps {
 pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
     let mut steps = Steps(Vec::new());
     let mut namespaces = spec.namespaces;
-    let maps = if spec.namespaces.has(Namespace::User) {
-        Some(maps(spec, host)?)
-    } else {
-        None
-    };
+    let maps = if spec.namespaces.has(Namespace::User) { Some(maps(spec, host)?) } else { None };
     if let Some(maps) = &maps {
         steps.map(maps, host);
     }
-    let kept = spec
-        .persist
-        .iter()
-        .any(|(namespace, _)| *namespace == Namespace::Time);
+    let kept = spec.persist.iter().any(|(namespace, _)| *namespace == Namespace::Time);
     if kept || spec.monotonic.is_some() || spec.boottime.is_some() {
         // Offsets can be written only while the namespace is empty, so nobody is cloned into it.
         // One that is to be kept is a step as well, so that the parent waits for it whichever way
         // the kernel has of making it.
         namespaces = namespaces.without(Namespace::Time);
         let (monotonic, boottime) = (spec.monotonic.unwrap_or(0), spec.boottime.unwrap_or(0));
-        steps.child(Step::SetTimeOffsets {
-            monotonic,
-            boottime,
-        });
+        steps.child(Step::SetTimeOffsets { monotonic, boottime });
     }
     if let Some(step) = maps.as_ref().and_then(|maps| root_inside(maps, host)) {
         steps.child(step);
@@ -57,10 +47,7 @@ pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
     }
     steps.inside(spec);
     steps.payload(spec, maps.as_ref());
-    Ok(Plan {
-        namespaces,
-        steps: steps.0,
-    })
+    Ok(Plan { namespaces, steps: steps.0 })
 }
 
 struct Steps(Vec<(Side, Step)>);
@@ -125,11 +112,7 @@ impl Steps {
         }
         if spec.uid.is_some() || spec.gid.is_some() {
             let clear_groups = maps.is_none_or(|maps| !maps.deny_setgroups);
-            payload(Step::SetIds {
-                uid: spec.uid,
-                gid: spec.gid,
-                clear_groups,
-            });
+            payload(Step::SetIds { uid: spec.uid, gid: spec.gid, clear_groups });
         }
         if spec.die_with_parent && !spec.has_init() {
             payload(Step::SetParentDeathSignal);
@@ -151,20 +134,14 @@ fn maps(spec: &Spec, host: &Host) -> Result<Maps, Error> {
         if let Some(id) = id
             && !map.has_inner(id)
         {
-            let problem = format!(
-                "{option} {id}: the user namespace maps only \"{}\"",
-                map.shown()
-            );
+            let problem =
+                format!("{option} {id}: the user namespace maps only \"{}\"", map.shown());
             return Err(Error::plain(problem).hint("see --map-users, --map-groups, --map-auto"));
         }
     }
     // Without CAP_SETGID a group map needs it (user_namespaces(7)); newgidmap(1) sees to it itself.
     let deny_setgroups = !host.may_map && groups.is_only(host.gid);
-    Ok(Maps {
-        users,
-        groups,
-        deny_setgroups,
-    })
+    Ok(Maps { users, groups, deny_setgroups })
 }
 
 /// One of the two maps.
@@ -181,11 +158,7 @@ fn map(spec: &Spec, caller: u32, given: &[Extent], subordinate: &[(u32, u32)]) -
             extents.push(Extent::one(0, caller));
             let mut inner = 1;
             for (outer, count) in subordinate {
-                extents.push(Extent {
-                    inner,
-                    outer: *outer,
-                    count: *count,
-                });
+                extents.push(Extent { inner, outer: *outer, count: *count });
                 inner = inner.saturating_add(*count);
             }
         }
@@ -201,11 +174,7 @@ fn root_inside(maps: &Maps, host: &Host) -> Option<Step> {
     let uid = wanted(&maps.users, host.uid);
     let gid = wanted(&maps.groups, host.gid);
     let clear_groups = !maps.deny_setgroups;
-    (uid.is_some() || gid.is_some()).then_some(Step::SetIds {
-        uid,
-        gid,
-        clear_groups,
-    })
+    (uid.is_some() || gid.is_some()).then_some(Step::SetIds { uid, gid, clear_groups })
 }
 
 #[cfg(test)]
@@ -215,19 +184,11 @@ mod tests {
     const USER: u32 = 1000;
 
     fn host(may_map: bool) -> Host {
-        Host {
-            uid: USER,
-            gid: USER,
-            may_map,
-            ..Host::default()
-        }
+        Host { uid: USER, gid: USER, may_map, ..Host::default() }
     }
 
     fn steps_of(change: impl FnOnce(&mut Spec), host: &Host) -> Vec<(Side, Step)> {
-        let mut spec = Spec {
-            expressions: vec![c"true".to_owned()],
-            ..Spec::default()
-        };
+        let mut spec = Spec { expressions: vec![c"true".to_owned()], ..Spec::default() };
         change(&mut spec);
         plan(&spec.check().unwrap(), host).unwrap().steps
     }
@@ -256,28 +217,12 @@ mod tests {
     #[test]
     fn an_ordinary_user_maps_more_than_itself_through_newuidmap() {
         let steps = steps_of(
-            |spec| {
-                spec.map_users.push(Extent {
-                    inner: 0,
-                    outer: 5,
-                    count: 9,
-                })
-            },
+            |spec| spec.map_users.push(Extent { inner: 0, outer: 5, count: 9 }),
             &host(false),
         );
-        assert!(
-            matches!(steps[1], (Side::Parent, Step::RunNewuidmap(_))),
-            "{steps:?}"
-        );
-        assert!(
-            matches!(steps[2], (Side::Parent, Step::WriteGidMap(_))),
-            "{steps:?}"
-        );
-        let become_root = Step::SetIds {
-            uid: Some(0),
-            gid: None,
-            clear_groups: false,
-        };
+        assert!(matches!(steps[1], (Side::Parent, Step::RunNewuidmap(_))), "{steps:?}");
+        assert!(matches!(steps[2], (Side::Parent, Step::WriteGidMap(_))), "{steps:?}");
+        let become_root = Step::SetIds { uid: Some(0), gid: None, clear_groups: false };
         assert_eq!(steps[3], (Side::Child, become_root));
     }
 
@@ -287,9 +232,7 @@ mod tests {
         host.subordinate_uids = vec![(100_000, 10), (300_000, 5)];
         host.subordinate_gids = vec![(200_000, 10)];
         let steps = steps_of(|spec| spec.map = Some(MapChoice::Auto), &host);
-        let Some((_, Step::RunNewuidmap(map))) = steps.first() else {
-            panic!("{steps:?}")
-        };
+        let Some((_, Step::RunNewuidmap(map))) = steps.first() else { panic!("{steps:?}") };
         assert_eq!(map.shown(), "0 1000 1, 1 100000 10, 11 300000 5");
     }
 
@@ -307,17 +250,11 @@ mod tests {
 
     #[test]
     fn clock_offsets_keep_the_child_from_being_cloned_into_the_namespace() {
-        let mut spec = Spec {
-            expressions: vec![c"true".to_owned()],
-            ..Spec::default()
-        };
+        let mut spec = Spec { expressions: vec![c"true".to_owned()], ..Spec::default() };
         spec.monotonic = Some(5);
         let plan = plan(&spec.check().unwrap(), &host(true)).unwrap();
         assert!(!plan.namespaces.has(Namespace::Time));
-        let offsets = Step::SetTimeOffsets {
-            monotonic: 5,
-            boottime: 0,
-        };
+        let offsets = Step::SetTimeOffsets { monotonic: 5, boottime: 0 };
         assert_eq!(plan.steps.first(), Some(&(Side::Child, offsets)));
     }
 }

@@ -1,136 +1,182 @@
 //! `--dry-run`: the plan as a shell script that does roughly the same with unshare(1) and friends.
+use crate::host::Host;
 use crate::plan::Plan;
 use crate::spec::Spec;
-use crate::spec::idmap::{Extent, IdMap};
+use crate::spec::idmap::IdMap;
 use crate::spec::namespace::{Namespace, Namespaces};
 use crate::step::{Side, Step, word};
 use std::ffi::CString;
 
 /// The script for a plan.
-pub(crate) fn script(spec: &Spec, plan: &Plan) -> String {
+pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     let mut script = String::from("#!/bin/sh\n# Roughly what unshared-cli would do:\n");
-    let mut unshare = String::from("unshare");
-    let mut namespaces = plan.namespaces;
-    for (_, step) in plan.steps.iter().filter(|(side, _)| *side == Side::Parent) {
-        unshare.push_str(&outside(step, &mut script, &mut namespaces));
-    }
-    for namespace in namespaces.iter() {
-        unshare.push_str(&format!(" --{}", namespace.option()));
-    }
-    if namespaces.has(Namespace::Pid) || spec.die_with_parent {
-        unshare.push_str(" --fork");
-    }
-    if spec.die_with_parent {
-        unshare.push_str(" --kill-child");
-    }
-    if keeps_other_id(plan) {
-        // So that the shell can set up what it is to; execve(2) takes them from all but root.
-        unshare.push_str(" --keep-caps");
-    }
+    let mapping = Mapping::of(plan, host);
+    let mut unshare = Unshare::new(plan);
     let mut lines = vec![String::from("set -e")];
+    let mut become_root = String::new();
     for (side, step) in &plan.steps {
         match (side, step) {
-            (
-                Side::Child,
-                Step::SetTimeOffsets {
-                    monotonic,
-                    boottime,
-                },
-            ) => {
-                unshare.push_str(&format!(
-                    " --time --fork --monotonic={monotonic} --boottime={boottime}"
-                ));
+            (Side::Parent, Step::BindNamespace(namespace, file)) => {
+                let file = word(file.as_bytes());
+                script.push_str(&format!("touch {file}\n"));
+                unshare.namespace(*namespace, Some(&file));
             }
-            // The shell may not be root inside, and mount(8) is for root.
-            (Side::Child, Step::MountProc) => unshare.push_str(" --mount-proc"),
+            (Side::Child, Step::SetTimeOffsets { monotonic, boottime }) => {
+                unshare.namespace(Namespace::Time, None);
+                unshare.add(&format!("--monotonic={monotonic} --boottime={boottime}"));
+            }
+            // Mounted by unshare(1) where that is not too early: mount(8) is for root.
+            (Side::Child, Step::MountProc) if mapping == Mapping::ByUnshare => {
+                unshare.add("--mount-proc");
+            }
             // unshare(1) does both by itself.
             (Side::Child, Step::MakeMountsPrivate | Step::SetParentDeathSignal) => {}
-            // The rest of the lines runs with the ids that root inside has.
-            (Side::Child, Step::SetIds { uid, gid, .. }) => {
-                for (option, id) in [("setuid", uid), ("setgid", gid)] {
-                    if let Some(id) = id {
-                        unshare.push_str(&format!(" --{option} {id}"));
-                    }
-                }
-            }
-            (Side::Child, step) => lines.push(step.shell(0)),
-            (Side::Payload, Step::ChangeDirectory(_)) => lines.push(step.shell(0)),
+            (Side::Child, step @ Step::SetIds { .. }) => become_root = step.shell("0") + " ",
+            (Side::Child, step) => lines.push(step.shell("0")),
+            (Side::Payload, step @ Step::ChangeDirectory(_)) => lines.push(step.shell("0")),
             (Side::Parent | Side::Payload, _) => {}
         }
     }
-    lines.extend(payload(spec, plan));
-    let inside = lines.join("\n");
-    script.push_str(&format!(
-        "{unshare} sh -c {}\n",
-        word(format!("{inside}\n").as_bytes())
-    ));
+    lines.extend(payload(spec, plan, mapping));
+    let inside = word(format!("{}\n", lines.join("\n")).as_bytes());
+    match mapping {
+        Mapping::None => script.push_str(&unshare.line(spec, &format!("sh -c {inside}"))),
+        Mapping::ByUnshare => {
+            for step in maps(plan) {
+                unshare.add(&map_option(step));
+            }
+            if keeps_other_id(plan) {
+                // execve(2) takes the capabilities from all but root.
+                unshare.add("--keep-caps");
+            }
+            script.push_str(&unshare.line(spec, &format!("sh -c {inside}")));
+        }
+        Mapping::FromOutside => {
+            unshare.add("--keep-caps");
+            let wait = "until grep -q . /proc/self/gid_map; do sleep 0.1; done";
+            let inside = word(format!("{wait}\nexec {become_root}sh -c {inside}\n").as_bytes());
+            let line = unshare.line(spec, &format!("sh -c {inside}"));
+            script.push_str(&format!("{} <&0 &\n", line.trim_end()));
+            script.push_str("pid=$!\nhere=$(readlink /proc/$$/ns/user)\n");
+            script.push_str(
+                "while [ \"$(readlink /proc/$pid/ns/user)\" = \"$here\" ]; do sleep 0.1; done\n",
+            );
+            for step in maps(plan) {
+                script.push_str(&format!("{}\n", step.shell("$pid")));
+            }
+            script.push_str("wait $pid\n");
+        }
+    }
     script
+}
+
+/// How the script gets the ids mapped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mapping {
+    None,
+    /// Nothing but the caller's own ids: options of unshare(1).
+    ByUnshare,
+    /// Anything else: written from outside, once the namespace is there.
+    FromOutside,
+}
+
+impl Mapping {
+    fn of(plan: &Plan, host: &Host) -> Mapping {
+        let own = |step: &Step| match step {
+            Step::WriteUidMap(map) => map.is_only(host.uid),
+            Step::WriteGidMap(map) => map.is_only(host.gid),
+            _ => true,
+        };
+        match plan.namespaces.has(Namespace::User) {
+            false => Mapping::None,
+            true if maps(plan).all(own) && !maps(plan).any(is_helper) => Mapping::ByUnshare,
+            true => Mapping::FromOutside,
+        }
+    }
+}
+
+fn is_helper(step: &Step) -> bool {
+    matches!(step, Step::RunNewuidmap(_) | Step::RunNewgidmap(_))
+}
+
+/// The steps that are about id maps.
+fn maps(plan: &Plan) -> impl Iterator<Item = &Step> {
+    plan.steps.iter().map(|(_, step)| step).filter(|step| {
+        is_helper(step)
+            || matches!(step, Step::DenySetgroups | Step::WriteUidMap(_) | Step::WriteGidMap(_))
+    })
+}
+
+/// The option of unshare(1) for a map of the caller's own id. It denies setgroups by itself.
+fn map_option(step: &Step) -> String {
+    let inner = |map: &IdMap| map.0.first().map_or(0, |extent| extent.inner);
+    match step {
+        Step::WriteUidMap(map) => format!("--map-user={}", inner(map)),
+        Step::WriteGidMap(map) => format!("--map-group={}", inner(map)),
+        _ => String::new(),
+    }
 }
 
 /// Whether the user namespace maps nobody to root inside.
 fn keeps_other_id(plan: &Plan) -> bool {
-    plan.steps.iter().any(|(_, step)| match step {
-        Step::WriteUidMap(map) | Step::RunNewuidmap(map) => !map.has_inner(0),
-        _ => false,
-    })
+    maps(plan).any(|step| matches!(step, Step::WriteUidMap(map) if !map.has_inner(0)))
 }
 
-/// A step on the host: an option of unshare(1), and perhaps a line before it.
-fn outside(step: &Step, script: &mut String, namespaces: &mut Namespaces) -> String {
-    match step {
-        Step::WriteUidMap(map) | Step::RunNewuidmap(map) => map_options(map, "user"),
-        Step::WriteGidMap(map) | Step::RunNewgidmap(map) => map_options(map, "group"),
-        Step::BindNamespace(namespace, file) => {
-            let file = word(file.as_bytes());
-            script.push_str(&format!("touch {file}\n"));
-            *namespaces = namespaces.without(*namespace);
-            format!(" --{}={file}", namespace.option())
+/// The command line of unshare(1).
+struct Unshare {
+    namespaces: Namespaces,
+    options: String,
+}
+
+impl Unshare {
+    fn new(plan: &Plan) -> Unshare {
+        Unshare { namespaces: plan.namespaces, options: String::new() }
+    }
+
+    fn add(&mut self, option: &str) {
+        if !option.is_empty() {
+            self.options.push(' ');
+            self.options.push_str(option);
         }
-        // unshare(1) sees to it where the map needs it.
-        Step::DenySetgroups => String::new(),
-        Step::SetTimeOffsets { .. }
-        | Step::SetIds { .. }
-        | Step::SetParentDeathSignal
-        | Step::MakeMountsPrivate
-        | Step::MountProc
-        | Step::SetLoopbackUp
-        | Step::SetHostname(_)
-        | Step::SetDomainname(_)
-        | Step::ChangeDirectory(_)
-        | Step::Execute => String::new(),
+    }
+
+    /// A namespace of its own, perhaps kept in a file; named once.
+    fn namespace(&mut self, namespace: Namespace, file: Option<&str>) {
+        self.namespaces = self.namespaces.without(namespace);
+        let option = format!("--{}", namespace.option());
+        match file {
+            Some(file) => {
+                self.options = self.options.replace(&format!(" {option} "), " ");
+                self.add(&format!("{option}={file}"));
+            }
+            None => self.add(&option),
+        }
+    }
+
+    fn line(&self, spec: &Spec, command: &str) -> String {
+        let mut line = String::from("unshare");
+        for namespace in self.namespaces.iter() {
+            line.push_str(&format!(" --{}", namespace.option()));
+        }
+        let wants_fork = [Namespace::Pid, Namespace::Time];
+        if spec.die_with_parent {
+            line.push_str(" --kill-child");
+        } else if wants_fork.into_iter().any(|namespace| spec.namespaces.has(namespace)) {
+            line.push_str(" --fork");
+        }
+        format!("{line}{} {command}\n", self.options)
     }
 }
 
-/// The options for a map. unshare(1) takes one line for the caller and one range.
-fn map_options(map: &IdMap, kind: &str) -> String {
-    map.0
-        .iter()
-        .map(
-            |Extent {
-                 inner,
-                 outer,
-                 count,
-             }| match count {
-                1 => format!(" --map-{kind}={inner}"),
-                _ => format!(" --map-{kind}s={outer},{inner},{count}"),
-            },
-        )
-        .collect()
-}
-
 /// The expressions and the command, with what is done right before each.
-fn payload(spec: &Spec, plan: &Plan) -> Vec<String> {
+fn payload(spec: &Spec, plan: &Plan, mapping: Mapping) -> Vec<String> {
     let mut prefix = String::new();
     for (side, step) in &plan.steps {
         if let (Side::Payload, Step::SetIds { .. }) = (side, step) {
-            // unshare(1) denies setgroups(2) wherever it maps a group.
-            let mapped = spec.namespaces.has(Namespace::User);
-            let groups = if mapped {
-                "--keep-groups"
-            } else {
-                "--clear-groups"
-            };
-            prefix.push_str(&step.shell(0).replace("--clear-groups", groups));
+            // unshare(1) denies setgroups(2) where it maps the group.
+            let groups =
+                if mapping == Mapping::ByUnshare { "--keep-groups" } else { "--clear-groups" };
+            prefix.push_str(&step.shell("0").replace("--clear-groups", groups));
             prefix.push(' ');
         }
     }

@@ -67,11 +67,7 @@ impl Spec {
         if self.command.is_none() && self.expressions.is_empty() {
             return refuse("no command to run");
         }
-        if self
-            .persist
-            .iter()
-            .any(|(namespace, _)| *namespace == Namespace::Pid)
-        {
+        if self.persist.iter().any(|(namespace, _)| *namespace == Namespace::Pid) {
             return refuse("--pid takes no file: a PID namespace ends with its PID 1");
         }
         let has_pid = self.namespaces.has(Namespace::Pid);
@@ -92,14 +88,8 @@ impl Spec {
         if self.grace.is_some() && (self.no_init || !has_pid) {
             return refuse("--grace without an init: nothing is ended but the command itself");
         }
-        for (option, name) in [
-            ("hostname", &self.hostname),
-            ("domainname", &self.domainname),
-        ] {
-            if name
-                .as_ref()
-                .is_some_and(|name| name.count_bytes() > UTS_LENGTH)
-            {
+        for (option, name) in [("hostname", &self.hostname), ("domainname", &self.domainname)] {
+            if name.as_ref().is_some_and(|name| name.count_bytes() > UTS_LENGTH) {
                 return refuse(&format!("--{option} is longer than {UTS_LENGTH} bytes"));
             }
         }
@@ -142,10 +132,7 @@ mod tests {
     use super::*;
 
     fn with(change: impl FnOnce(&mut Spec)) -> Result<Spec, Error> {
-        let mut spec = Spec {
-            expressions: vec![c"true".to_owned()],
-            ..Spec::default()
-        };
+        let mut spec = Spec { expressions: vec![c"true".to_owned()], ..Spec::default() };
         change(&mut spec);
         spec.check()
     }

@@ -74,19 +74,12 @@ impl Step {
             Step::RunNewuidmap(map) => format!("newuidmap \"{}\" for pid {pid}", map.shown()),
             Step::RunNewgidmap(map) => format!("newgidmap \"{}\" for pid {pid}", map.shown()),
             Step::BindNamespace(namespace, file) => {
-                format!(
-                    "keep the {} namespace at {}",
-                    namespace.option(),
-                    quote(file.as_bytes())
-                )
+                format!("keep the {} namespace at {}", namespace.option(), quote(file.as_bytes()))
             }
-            Step::SetTimeOffsets {
-                monotonic,
-                boottime,
-            } => {
+            Step::SetTimeOffsets { monotonic, boottime } => {
                 format!("set the clock offsets monotonic {monotonic}, boottime {boottime}")
             }
-            Step::SetIds { .. } => format!("change ids: {}", self.shell(pid)),
+            Step::SetIds { .. } => format!("change ids: {}", self.shell("")),
             Step::SetParentDeathSignal => "set the parent death signal".to_owned(),
             Step::MakeMountsPrivate => "make the mounts under \"/\" private".to_owned(),
             Step::MountProc => "mount proc at \"/proc\"".to_owned(),
@@ -100,8 +93,8 @@ impl Step {
         }
     }
 
-    /// The step as a shell line. `pid` is the child's.
-    pub(crate) fn shell(&self, pid: i32) -> String {
+    /// The step as a shell line. `pid` is the child's, or a variable that holds it.
+    pub(crate) fn shell(&self, pid: &str) -> String {
         match self {
             Step::DenySetgroups => format!("echo deny > /proc/{pid}/setgroups"),
             Step::WriteUidMap(map) => format!("printf '{}' > /proc/{pid}/uid_map", lines(map)),
@@ -110,23 +103,13 @@ impl Step {
             Step::RunNewgidmap(map) => format!("newgidmap {pid} {}", words(map)),
             Step::BindNamespace(namespace, file) => {
                 let file = word(file.as_bytes());
-                format!(
-                    "touch {file}; mount --bind /proc/{pid}/ns/{} {file}",
-                    namespace.file()
-                )
+                format!("touch {file}; mount --bind /proc/{pid}/ns/{} {file}", namespace.file())
             }
-            Step::SetTimeOffsets {
-                monotonic,
-                boottime,
-            } => format!(
+            Step::SetTimeOffsets { monotonic, boottime } => format!(
                 "printf 'monotonic {monotonic} 0\\nboottime {boottime} 0\\n' \
                  > /proc/self/timens_offsets"
             ),
-            Step::SetIds {
-                uid,
-                gid,
-                clear_groups,
-            } => {
+            Step::SetIds { uid, gid, clear_groups } => {
                 let mut line = "setpriv".to_owned();
                 if let Some(uid) = uid {
                     line.push_str(&format!(" --reuid {uid}"));
@@ -134,11 +117,7 @@ impl Step {
                 if let Some(gid) = gid {
                     line.push_str(&format!(" --regid {gid}"));
                 }
-                line.push_str(if *clear_groups {
-                    " --clear-groups"
-                } else {
-                    " --keep-groups"
-                });
+                line.push_str(if *clear_groups { " --clear-groups" } else { " --keep-groups" });
                 line
             }
             Step::SetParentDeathSignal => "setpriv --pdeathsig KILL".to_owned(),

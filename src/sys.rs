@@ -33,13 +33,8 @@ pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
     arguments.exit_signal = libc::SIGCHLD as u64;
     // SAFETY: the arguments live through the call. Without CLONE_VM the child has its own copy of
     // the stack and returns here as from fork(2); we have one thread, so no lock stays taken.
-    let mut pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            &raw const arguments,
-            size_of_val(&arguments),
-        )
-    };
+    let mut pid =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) };
     let mut time_left = false;
     if pid < 0 && matches!(last_error(), Errno::NOSYS | Errno::PERM) {
         time_left = namespaces.has(Namespace::Time);
@@ -97,14 +92,9 @@ fn close_range(first: u32, last: u32) -> bool {
 /// The same by looking: in /proc, or, where that is missing, by trying every number up to the limit.
 fn close_one_by_one(keep: &[i32]) {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let end = limit
-        .and_then(|limit| i32::try_from(limit).ok())
-        .unwrap_or(i32::MAX);
+    let end = limit.and_then(|limit| i32::try_from(limit).ok()).unwrap_or(i32::MAX);
     let open = open_descriptors().unwrap_or_else(|_| (3..end).collect());
-    for descriptor in open
-        .into_iter()
-        .filter(|one| *one > 2 && !keep.contains(one))
-    {
+    for descriptor in open.into_iter().filter(|one| *one > 2 && !keep.contains(one)) {
         close(descriptor);
     }
 }
@@ -117,11 +107,8 @@ fn open_descriptors() -> Result<Vec<i32>, Errno> {
     let mut numbers = Vec::new();
     for entry in Dir::read_from(&directory)? {
         let entry = entry?;
-        let number: Option<i32> = entry
-            .file_name()
-            .to_str()
-            .ok()
-            .and_then(|name| name.parse().ok());
+        let number: Option<i32> =
+            entry.file_name().to_str().ok().and_then(|name| name.parse().ok());
         numbers.extend(number);
     }
     // The one that was open for looking is closed by its owner.
@@ -145,11 +132,7 @@ pub(crate) fn signal_descriptor() -> Result<OwnedFd, Errno> {
     unsafe {
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         let descriptor = libc::syscall(libc::SYS_signalfd4, -1, &raw const all, 8, flags);
-        if descriptor < 0 {
-            Err(last_error())
-        } else {
-            Ok(OwnedFd::from_raw_fd(descriptor as i32))
-        }
+        if descriptor < 0 { Err(last_error()) } else { Ok(OwnedFd::from_raw_fd(descriptor as i32)) }
     }
 }
 
@@ -225,11 +208,7 @@ pub(crate) fn environment(strings: Vec<CString>) -> Environment {
 /// Pointers to leaked strings, with null pointers in `spare` places before them and one after.
 fn leak(strings: Vec<CString>, spare: usize) -> &'static mut [*const c_char] {
     let mut pointers = vec![core::ptr::null(); spare];
-    pointers.extend(
-        strings
-            .into_iter()
-            .map(|string| CString::into_raw(string).cast_const()),
-    );
+    pointers.extend(strings.into_iter().map(|string| CString::into_raw(string).cast_const()));
     pointers.push(core::ptr::null());
     pointers.leak()
 }

@@ -32,18 +32,13 @@ impl Run<'_> {
     /// The steps of one side, with their places in the plan.
     fn steps(&self, side: Side) -> impl Iterator<Item = (usize, &Step)> {
         let numbered = self.plan.steps.iter().enumerate();
-        numbered
-            .filter(move |(_, (of, _))| *of == side)
-            .map(|(index, (_, step))| (index, step))
+        numbered.filter(move |(_, (of, _))| *of == side).map(|(index, (_, step))| (index, step))
     }
 
     /// Whether the turn passes between parent and child right before that step.
     fn turns_at(&self, index: usize) -> bool {
         let is_parent = |index: usize| {
-            self.plan
-                .steps
-                .get(index)
-                .is_some_and(|(side, _)| *side == Side::Parent)
+            self.plan.steps.get(index).is_some_and(|(side, _)| *side == Side::Parent)
         };
         match index.checked_sub(1) {
             Some(before) => is_parent(before) != is_parent(index),
@@ -91,9 +86,7 @@ fn check_proc() -> Result<(), Error> {
     else {
         return Ok(());
     };
-    let shown = buffer
-        .get(..length)
-        .and_then(|shown| std::str::from_utf8(shown).ok());
+    let shown = buffer.get(..length).and_then(|shown| std::str::from_utf8(shown).ok());
     if shown.and_then(|shown| shown.parse().ok()) == Some(std::process::id()) {
         return Ok(());
     }
@@ -103,11 +96,7 @@ fn check_proc() -> Result<(), Error> {
 
 /// The descriptors that the caller named.
 fn kept(spec: &Spec) -> Vec<i32> {
-    spec.keep_fds
-        .iter()
-        .copied()
-        .chain(spec.status_fd)
-        .collect()
+    spec.keep_fds.iter().copied().chain(spec.status_fd).collect()
 }
 
 /// The descriptors that were named must be there; the one for the status is ours alone unless it
@@ -137,10 +126,6 @@ fn check_descriptors(spec: &Spec) -> Result<(), Error> {
 
 fn set_close_on_exec(number: i32, on: bool) -> Result<(), Errno> {
     use rustix::io::FdFlags;
-    let flags = if on {
-        FdFlags::CLOEXEC
-    } else {
-        FdFlags::empty()
-    };
+    let flags = if on { FdFlags::CLOEXEC } else { FdFlags::empty() };
     rustix::io::fcntl_setfd(sys::descriptor(number), flags)
 }

@@ -6,11 +6,9 @@ const SHAPES: [&str; 4] = ["", "--pid", "--all", "--pid --no-init"];
 #[test]
 fn the_payload_has_no_descriptor_beyond_the_standard_streams() {
     for shape in SHAPES {
-        root(&format!(
-            "exec 5</dev/null 7>/dev/null; $CLI spawn {shape} -- ls /proc/self/fd"
-        ))
-        // 3 is the one that ls itself opens to look.
-        .prints("0\n1\n2\n3");
+        root(&format!("exec 5</dev/null 7>/dev/null; $CLI spawn {shape} -- ls /proc/self/fd"))
+            // 3 is the one that ls itself opens to look.
+            .prints("0\n1\n2\n3");
     }
 }
 
@@ -60,10 +58,8 @@ fn the_signal_mask_and_the_ignored_signals_reach_the_payload_unchanged() {
         signal.pthread_sigmask(signal.SIG_BLOCK, [1,10,17,34,64])\n\
         for s in (2,13,17,20): signal.signal(s, signal.SIG_IGN)\n\
         os.execvp(sys.argv[1], sys.argv[1:])";
-    let expected = root(&format!(
-        "python3 -c '{python}' grep -E '^Sig(Blk|Ign)' /proc/self/status"
-    ))
-    .out;
+    let expected =
+        root(&format!("python3 -c '{python}' grep -E '^Sig(Blk|Ign)' /proc/self/status")).out;
     assert!(expected.contains("SigBlk:\t8000000200010201"), "{expected}");
     for shape in SHAPES {
         root(&format!(

@@ -13,24 +13,18 @@ fn both(make: &str, check: impl Fn(Outcome)) {
 
 #[test]
 fn a_missing_command_is_127() {
-    both("true", |outcome| {
-        outcome.complains(127, &["execute \"./f\"", "ENOENT"])
-    });
+    both("true", |outcome| outcome.complains(127, &["execute \"./f\"", "ENOENT"]));
     root("$CLI spawn -- no-such-command").complains(127, &["not found in PATH"]);
 }
 
 #[test]
 fn a_file_that_is_not_executable_is_126() {
-    both("echo >f", |outcome| {
-        outcome.complains(126, &["EACCES", "no execute permission"])
-    });
+    both("echo >f", |outcome| outcome.complains(126, &["EACCES", "no execute permission"]));
 }
 
 #[test]
 fn a_directory_is_126() {
-    both("mkdir f", |outcome| {
-        outcome.complains(126, &["EACCES", "is a directory"])
-    });
+    both("mkdir f", |outcome| outcome.complains(126, &["EACCES", "is a directory"]));
 }
 
 #[test]
@@ -42,12 +36,9 @@ fn a_missing_interpreter_is_127_and_named() {
 
 #[test]
 fn a_line_that_ends_in_a_carriage_return_is_named() {
-    both(
-        "printf '#!/bin/sh\\r\\necho\\r\\n' >f; chmod +x f",
-        |outcome| {
-            outcome.complains(127, &["carriage return"]);
-        },
-    );
+    both("printf '#!/bin/sh\\r\\necho\\r\\n' >f; chmod +x f", |outcome| {
+        outcome.complains(127, &["carriage return"]);
+    });
 }
 
 #[test]

@@ -12,19 +12,11 @@ fn without(call: &str, errno: &str, words: &str) -> String {
 fn without_clone3_every_namespace_is_still_new() {
     let script = "sh -c 'cd /proc/self/ns; for one in *; do test $(readlink $one) = $(readlink /proc/self/ns/$one); done; readlink time pid user net | sed s/:.*//'";
     for errno in ["ENOSYS", "EPERM"] {
-        nobody(&without(
-            "clone3",
-            errno,
-            &format!("spawn --all -- {script}"),
-        ))
-        .prints("time:\npid:\nuser:\nnet:".replace(':', "").as_str());
+        nobody(&without("clone3", errno, &format!("spawn --all -- {script}")))
+            .prints("time:\npid:\nuser:\nnet:".replace(':', "").as_str());
         root(&format!(
             "here=$(readlink /proc/self/ns/time); there=$({}); test $here != $there && echo new",
-            without(
-                "clone3",
-                errno,
-                "spawn --time -- readlink /proc/self/ns/time"
-            )
+            without("clone3", errno, "spawn --time -- readlink /proc/self/ns/time")
         ))
         .prints("new");
     }
@@ -44,11 +36,7 @@ fn without_clone3_offsets_are_still_set() {
 fn without_close_range_descriptors_are_still_closed() {
     root(&format!(
         "ulimit -n 100; exec 5</dev/null 7</dev/null; {}",
-        without(
-            "close_range",
-            "ENOSYS",
-            "spawn --pid --keep-fd 7 -- ls /proc/self/fd"
-        )
+        without("close_range", "ENOSYS", "spawn --pid --keep-fd 7 -- ls /proc/self/fd")
     ))
     .prints("0\n1\n2\n3\n7");
 }

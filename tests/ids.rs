@@ -56,17 +56,9 @@ fn lines_that_overlap_are_refused() {
 
 #[test]
 fn malformed_and_out_of_range_lines_are_refused() {
-    for line in [
-        "",
-        "0",
-        "0:1",
-        "0:1:2:3",
-        "a:b:c",
-        "0:0:0",
-        "4294967295:0:1",
-        "0:1:4294967295",
-        "-1:0:1",
-    ] {
+    for line in
+        ["", "0", "0:1", "0:1:2:3", "a:b:c", "0:0:0", "4294967295:0:1", "0:1:4294967295", "-1:0:1"]
+    {
         nobody(&format!("$CLI spawn --map-users '{line}' -- true"))
             .complains(125, &["--map-users"]);
     }
@@ -79,10 +71,8 @@ fn an_ordinary_user_cannot_map_what_it_was_not_given() {
 
 #[test]
 fn map_auto_needs_subordinate_ids_and_says_how_to_get_them() {
-    nobody("$CLI spawn --map-auto -- true").complains(
-        125,
-        &["no subordinate ids of \"nobody\"", "usermod --add-subuids"],
-    );
+    nobody("$CLI spawn --map-auto -- true")
+        .complains(125, &["no subordinate ids of \"nobody\"", "usermod --add-subuids"]);
 }
 
 /// A file system view in which nobody has subordinate ids, without touching the host's files.

@@ -135,10 +135,7 @@ fn a_namespace_with_a_file_outlives_its_processes() {
 #[test]
 fn a_time_namespace_is_kept_whichever_way_it_is_made() {
     let keep = "spawn --time=$d/time --user -- readlink /proc/self/ns/time";
-    for prefix in [
-        "",
-        "strace -f -qq -o /dev/null -e trace=clone3 -e inject=clone3:error=ENOSYS",
-    ] {
+    for prefix in ["", "strace -f -qq -o /dev/null -e trace=clone3 -e inject=clone3:error=ENOSYS"] {
         root(&format!(
             "d=$(mktemp -d); for i in 1 2 3 4 5; do inside=$({prefix} $CLI {keep}); \
              test \"$inside\" = \"time:[$(stat -c %i $d/time)]\" || echo \"$inside\"; umount $d/time; done; \

@@ -4,29 +4,16 @@ use crate::common::{nobody, root};
 #[test]
 fn without_arguments_usage_goes_to_standard_output() {
     let outcome = root("$CLI").ends_with(0);
-    assert!(
-        outcome.out.starts_with("Usage: unshared-cli"),
-        "{outcome:?}"
-    );
+    assert!(outcome.out.starts_with("Usage: unshared-cli"), "{outcome:?}");
     assert_eq!(outcome.err, "");
 }
 
 #[test]
 fn help_and_version_are_printed_and_each_line_fits_a_terminal() {
-    for words in [
-        "help",
-        "--help",
-        "help spawn",
-        "spawn --help",
-        "spawn -h",
-        "help init",
-    ] {
+    for words in ["help", "--help", "help spawn", "spawn --help", "spawn -h", "help init"] {
         let outcome = root(&format!("$CLI {words}")).ends_with(0);
         assert!(outcome.out.contains("Usage:"), "{outcome:?}");
-        assert!(
-            outcome.out.lines().all(|line| line.chars().count() <= 80),
-            "{outcome:?}"
-        );
+        assert!(outcome.out.lines().all(|line| line.chars().count() <= 80), "{outcome:?}");
     }
     assert!(root("$CLI --version").out.starts_with("unshared-cli 0."));
     assert!(root("$INIT --version").out.starts_with("unshared-init 0."));
@@ -122,12 +109,7 @@ fn a_value_given_twice_is_refused_and_a_flag_given_twice_is_not() {
 
 #[test]
 fn options_that_make_no_sense_together_are_refused() {
-    for words in [
-        "--no-init",
-        "--no-proc",
-        "--grace 1",
-        "--pid --no-init --grace 1",
-    ] {
+    for words in ["--no-init", "--no-proc", "--grace 1", "--pid --no-init --grace 1"] {
         root(&format!("$CLI spawn {words} -- true")).complains(125, &["--"]);
     }
     root("$CLI spawn --pid --no-init --exec true -- true").complains(125, &["--no-init"]);

@@ -8,11 +8,9 @@ fn the_status_is_json_one_object_a_line() {
             "$CLI spawn {shape} --status-fd 3 -- sh -c 'exit 125' 3>&1 | sed 's/[0-9]*}}/N}}/'"
         ))
         .prints("{\"event\":\"started\",\"pid\":N}\n{\"event\":\"exited\",\"status\":N}");
-        root(&format!(
-            "$CLI spawn {shape} --status-fd 3 -- sh -c 'kill $$' 3>&1 | tail -n 1"
-        ))
-        .prints("{\"event\":\"killed\",\"signal\":\"SIGTERM\",\"status\":143}");
-        root(&format!("$CLI spawn {shape} --status-fd 3 -- '/no\"such' 3>&1 2>/dev/null"))
+        root(&format!("$CLI spawn {shape} --status-fd 3 -- sh -c 'kill $$' 3>&1 | tail -n 1"))
+            .prints("{\"event\":\"killed\",\"signal\":\"SIGTERM\",\"status\":143}");
+        root(&format!("$CLI spawn {shape} --status-fd 3 -- '/no\"such' 3>&1 2>/dev/null | cat"))
             .prints("{\"event\":\"failed\",\"status\":127,\"message\":\"execute \\\"/no\\\\\\\"such\\\": ENOENT\"}");
     }
 }
@@ -39,7 +37,7 @@ fn verbose_tells_each_step_of_each_side() {
     let outcome = nobody("$CLI spawn --all --hostname x -v -- true").ends_with(0);
     for line in [
         "parent: echo deny > /proc/",
-        "parent: printf '0 65534 1\\\\n' > /proc/",
+        "parent: printf '0 65534 1\\n' > /proc/",
         "child: mount --make-rprivate /",
         "child: mount -t proc",
         "child: ip link set lo up",
@@ -66,12 +64,9 @@ fn what_dry_run_prints_does_the_same() {
         let script = nobody(&format!("$CLI spawn {options} --dry-run -- {LOOK} | sh")).ends_with(0);
         assert_eq!(direct.out, script.out, "{options}: {script:?}");
     }
-    let direct = root(&format!(
-        "$CLI spawn --all --map-users 0:100000:9 --uid 3 -- {LOOK}"
-    ));
-    let script = root(&format!(
-        "$CLI spawn --all --map-users 0:100000:9 --uid 3 --dry-run -- {LOOK} | sh"
-    ));
+    let direct = root(&format!("$CLI spawn --all --map-users 0:100000:9 --uid 3 -- {LOOK}"));
+    let script =
+        root(&format!("$CLI spawn --all --map-users 0:100000:9 --uid 3 --dry-run -- {LOOK} | sh"));
     assert_eq!(direct.out, script.out, "{script:?}");
 }
 

@@ -58,12 +58,7 @@ pub fn run(arguments: Arguments, version: &str) -> u8 {
         Request::Help => print(&[HELP.as_bytes()]),
         Request::Version => print(&[NAME, b" ", version.as_bytes(), b"\n"]),
         Request::Wrong(problem, word) => {
-            complain(&[
-                problem,
-                b" \"",
-                word.to_bytes(),
-                b"\" (see: unshared-init --help)",
-            ]);
+            complain(&[problem, b" \"", word.to_bytes(), b"\" (see: unshared-init --help)"]);
             FAILED
         }
     }
@@ -142,16 +137,8 @@ fn run_command(options: &Options) -> u8 {
     if !first {
         complain(&[b"not PID 1: whatever COMMAND leaves behind is not mine to reap or to end"]);
     }
-    let sweep = if first {
-        Sweep::Namespace
-    } else {
-        Sweep::Nothing
-    };
-    let mut payload = Command {
-        options,
-        signals,
-        is_first: first,
-    };
+    let sweep = if first { Sweep::Namespace } else { Sweep::Nothing };
+    let mut payload = Command { options, signals, is_first: first };
     supervise(Reaper::new(1, sweep), options.grace, &mut payload).code()
 }
 
@@ -175,15 +162,7 @@ impl Payload for Command<'_> {
             if failure.reason.is_empty() {
                 complain(&[b"execute \"", name, b"\": ", errno]);
             } else {
-                complain(&[
-                    b"execute \"",
-                    name,
-                    b"\": ",
-                    errno,
-                    b" (",
-                    &failure.reason,
-                    b")",
-                ]);
+                complain(&[b"execute \"", name, b"\": ", errno, b" (", &failure.reason, b")"]);
             }
             failure.code
         })
@@ -238,18 +217,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_of_seconds_is_refused() {
-        for text in [
-            "",
-            ".",
-            "1.",
-            ".5",
-            "-1",
-            "+1",
-            "1e3",
-            "x",
-            "1.0000000000",
-            "18446744074",
-        ] {
+        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "x", "1.0000000000", "18446744074"] {
             assert_eq!(seconds(text.as_bytes()), None, "{text}");
         }
     }

@@ -44,11 +44,7 @@ impl Failure {
         for part in reason {
             add(&mut text, part);
         }
-        Failure {
-            errno,
-            code,
-            reason: text,
-        }
+        Failure { errno, code, reason: text }
     }
 }
 
@@ -76,9 +72,7 @@ pub fn execute(arguments: Arguments, environment: Environment) -> Failure {
         return explain(command, errno);
     }
     let path = environment.get(b"PATH").unwrap_or(DEFAULT_PATH);
-    match search(path, name, |candidate| {
-        attempt(candidate, arguments, environment)
-    }) {
+    match search(path, name, |candidate| attempt(candidate, arguments, environment)) {
         Some(failure) => failure,
         None => Failure::new(Errno::NOENT, NOT_FOUND, &[b"not found in PATH ", path]),
     }
@@ -99,11 +93,7 @@ fn search(path: &[u8], name: &[u8], mut attempt: impl FnMut(&CStr) -> Errno) -> 
     let mut first_found = None;
     for directory in path.split(|byte| *byte == b':') {
         let mut buffer = heapless::Vec::<u8, PATH_MAX>::new();
-        let directory = if directory.is_empty() {
-            b"."
-        } else {
-            directory
-        };
+        let directory = if directory.is_empty() { b"." } else { directory };
         let fits = [directory, b"/", name, b"\0"]
             .iter()
             .all(|part| buffer.extend_from_slice(part).is_ok());
@@ -114,10 +104,8 @@ fn search(path: &[u8], name: &[u8], mut attempt: impl FnMut(&CStr) -> Errno) -> 
             continue;
         }
         let errno = attempt(candidate);
-        let passed_over = matches!(
-            errno,
-            Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::NAMETOOLONG
-        );
+        let passed_over =
+            matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::NAMETOOLONG);
         if !passed_over {
             return Some(explain(candidate, errno));
         }
@@ -146,21 +134,15 @@ fn explain(path: &CStr, errno: Errno) -> Failure {
     match errno {
         Errno::NOENT => image::missing_interpreter(path),
         Errno::NOEXEC => image::wrong_format(path),
-        Errno::ACCESS if status.st_mode & 0o111 == 0 => Failure::new(
-            errno,
-            NOT_EXECUTABLE,
-            &[name, b" has no execute permission"],
-        ),
-        Errno::ACCESS if rustix::fs::access(path, Access::EXEC_OK).is_ok() => Failure::new(
-            errno,
-            NOT_EXECUTABLE,
-            &[name, b" is on a filesystem mounted noexec"],
-        ),
-        Errno::ACCESS => Failure::new(
-            errno,
-            NOT_EXECUTABLE,
-            &[name, b" may not be executed by this user"],
-        ),
+        Errno::ACCESS if status.st_mode & 0o111 == 0 => {
+            Failure::new(errno, NOT_EXECUTABLE, &[name, b" has no execute permission"])
+        }
+        Errno::ACCESS if rustix::fs::access(path, Access::EXEC_OK).is_ok() => {
+            Failure::new(errno, NOT_EXECUTABLE, &[name, b" is on a filesystem mounted noexec"])
+        }
+        Errno::ACCESS => {
+            Failure::new(errno, NOT_EXECUTABLE, &[name, b" may not be executed by this user"])
+        }
         _ => Failure::new(errno, NOT_EXECUTABLE, &[name]),
     }
 }
@@ -168,20 +150,13 @@ fn explain(path: &CStr, errno: Errno) -> Failure {
 /// There is no such file, or it cannot be reached.
 fn explain_missing(path: &CStr, errno: Errno) -> Failure {
     let name = path.to_bytes();
-    let code = if errno == Errno::NOENT || errno == Errno::NOTDIR {
-        NOT_FOUND
-    } else {
-        NOT_EXECUTABLE
-    };
+    let code =
+        if errno == Errno::NOENT || errno == Errno::NOTDIR { NOT_FOUND } else { NOT_EXECUTABLE };
     let mut target = [0_u8; 256];
     match rustix::fs::readlinkat_raw(CWD, path, &mut target[..]) {
         Ok(length) => {
             let target = target.get(..length).unwrap_or(&[]);
-            Failure::new(
-                errno,
-                code,
-                &[name, b" is a link to ", target, b", which is not there"],
-            )
+            Failure::new(errno, code, &[name, b" is a link to ", target, b", which is not there"])
         }
         Err(_) => Failure::new(errno, code, &[]),
     }
@@ -205,11 +180,7 @@ mod tests {
         let (seen, failure) = tried(b"/a::/b", Errno::NOENT);
         assert_eq!(
             seen,
-            [
-                "/a/no-such-name-anywhere",
-                "./no-such-name-anywhere",
-                "/b/no-such-name-anywhere"
-            ]
+            ["/a/no-such-name-anywhere", "./no-such-name-anywhere", "/b/no-such-name-anywhere"]
         );
         assert!(failure.is_none());
     }

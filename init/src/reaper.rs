@@ -113,9 +113,9 @@ pub struct Reaper {
     phase: Phase,
     /// Commands to start after the current one.
     following: usize,
-    /// A signal that waits until it is known which command is running: sent to one that has just
-    /// ended, it would be lost.
-    held: Option<Signal>,
+    /// A signal that asked for the end: the command that got it is the last, even if it had ended
+    /// already.
+    interrupted: Option<Signal>,
     sweep: Sweep,
 }
 
@@ -130,7 +130,7 @@ impl Reaper {
         Reaper {
             phase: Phase::Starting,
             following: commands.saturating_sub(1),
-            held: None,
+            interrupted: None,
             sweep,
         }
     }
@@ -140,9 +140,7 @@ impl Reaper {
         match event {
             Event::Started(pid) => {
                 self.phase = Phase::Running(pid);
-                self.held
-                    .take()
-                    .map_or(Action::Wait, |signal| Action::Forward(pid, signal))
+                Action::Wait
             }
             Event::NotStarted => self.end(FAILED),
             Event::Signal(Signal::CHLD, _) => Action::Collect,
@@ -158,11 +156,10 @@ impl Reaper {
     fn signalled(&mut self, signal: Signal, sender: Sender) -> Action {
         match self.phase {
             Phase::Running(main) if !is_delivered_by_terminal(signal, sender) => {
-                if self.following == 0 {
-                    return Action::Forward(main, signal);
+                if matches!(signal, Signal::TERM | Signal::INT | Signal::QUIT | Signal::HUP) {
+                    self.interrupted = Some(signal);
                 }
-                self.held = Some(signal);
-                Action::Collect
+                Action::Forward(main, signal)
             }
             // Whoever asks again while we wait for the others to end does not want to wait.
             Phase::Terminating(_) if matches!(signal, Signal::TERM | Signal::INT) => self.kill(),
@@ -177,13 +174,15 @@ impl Reaper {
     fn child(&mut self, pid: Pid, change: Change) -> Action {
         match (self.phase, change) {
             (Phase::Running(main), Change::Ended(ended)) if main == pid => {
-                if ended == Ended::Exited(0) && self.following > 0 {
-                    self.following -= 1;
-                    self.phase = Phase::Starting;
-                    Action::Start
-                } else {
-                    self.end(ended)
+                if ended != Ended::Exited(0) || self.following == 0 {
+                    return self.end(ended);
                 }
+                if let Some(signal) = self.interrupted {
+                    return self.end(Ended::Killed(signal));
+                }
+                self.following -= 1;
+                self.phase = Phase::Starting;
+                Action::Start
             }
             (Phase::Running(main), Change::Stopped(signal)) if main == pid => {
                 Action::ReportStop(signal)
@@ -205,9 +204,6 @@ impl Reaper {
         if let Phase::Ending(ended) = self.phase {
             self.phase = Phase::Terminating(ended);
             return Action::Terminate;
-        }
-        if let (Phase::Running(main), Some(signal)) = (self.phase, self.held.take()) {
-            return Action::Forward(main, signal);
         }
         self.wait()
     }

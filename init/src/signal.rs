@@ -6,6 +6,8 @@
 pub struct Signal(u8);
 
 impl Signal {
+    /// Hang-up of the controlling terminal.
+    pub const HUP: Signal = Signal(libc::SIGHUP as u8);
     /// Ctrl-C.
     pub const INT: Signal = Signal(libc::SIGINT as u8);
     /// Ctrl-\.
@@ -34,11 +36,7 @@ impl Signal {
     /// The signal with that number; `None` outside 1 to 64.
     #[must_use]
     pub const fn new(number: i32) -> Option<Signal> {
-        if number >= 1 && number <= 64 {
-            Some(Signal(number as u8))
-        } else {
-            None
-        }
+        if number >= 1 && number <= 64 { Some(Signal(number as u8)) } else { None }
     }
 
     /// Its number.
@@ -76,11 +74,7 @@ impl Sender {
     #[must_use]
     pub const fn from_code(si_code: i32) -> Sender {
         const SI_KERNEL: i32 = 0x80;
-        if si_code == SI_KERNEL {
-            Sender::Kernel
-        } else {
-            Sender::Process
-        }
+        if si_code == SI_KERNEL { Sender::Kernel } else { Sender::Process }
     }
 }
 
@@ -110,17 +104,13 @@ mod tests {
 
     #[test]
     fn a_signal_is_the_terminals_only_when_the_kernel_sent_it() {
-        assert!(is_delivered_by_terminal(
-            Signal::INT,
-            Sender::from_code(0x80)
-        ));
+        assert!(is_delivered_by_terminal(Signal::INT, Sender::from_code(0x80)));
         assert!(!is_delivered_by_terminal(Signal::INT, Sender::from_code(0)));
     }
 
     #[test]
     fn a_hang_up_is_passed_on_whoever_sent_it() {
-        let hang_up = Signal::new(libc::SIGHUP).unwrap();
-        assert!(!is_delivered_by_terminal(hang_up, Sender::Kernel));
+        assert!(!is_delivered_by_terminal(Signal::HUP, Sender::Kernel));
     }
 
     #[test]

@@ -37,11 +37,7 @@ impl Arguments {
         // of the null pointer that ends the list; the strings live as long as the process.
         unsafe {
             let string = *self.first.add(index);
-            if string.is_null() {
-                None
-            } else {
-                Some(CStr::from_ptr(string))
-            }
+            if string.is_null() { None } else { Some(CStr::from_ptr(string)) }
         }
     }
 
@@ -59,9 +55,7 @@ impl Arguments {
         }
         // SAFETY: there is a string at `first`, so the next element is in the array, at the latest
         // its null pointer.
-        Arguments {
-            first: unsafe { self.first.add(1) },
-        }
+        Arguments { first: unsafe { self.first.add(1) } }
     }
 
     /// execve(2). Returns only to say why not.
@@ -134,10 +128,7 @@ impl Environment {
     pub fn get(&self, name: &[u8]) -> Option<&'static [u8]> {
         let mut entries = *self;
         entries.find_map(|entry| {
-            entry
-                .to_bytes()
-                .strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix(b"="))
+            entry.to_bytes().strip_prefix(name).and_then(|rest| rest.strip_prefix(b"="))
         })
     }
 }
@@ -185,10 +176,7 @@ pub fn take_signals() -> SignalState {
             8,
         );
     }
-    SignalState {
-        mask,
-        child_ignored: set_child_action(libc::SIG_DFL) == libc::SIG_IGN,
-    }
+    SignalState { mask, child_ignored: set_child_action(libc::SIG_DFL) == libc::SIG_IGN }
 }
 
 /// Gives the caller's signal state back to a process that is about to execute something.
@@ -237,21 +225,13 @@ pub fn wait_for_signal(timeout: Option<u64>) -> Option<(Signal, Sender)> {
         // SAFETY: the set is filled before it is read, `info` is written by the kernel and is valid
         // as all zeros, and the limit outlives the call.
         let (number, sender) = unsafe {
-            all.as_mut_ptr()
-                .cast::<u8>()
-                .write_bytes(0xff, size_of::<libc::sigset_t>());
-            let limit = limit
-                .as_ref()
-                .map_or(core::ptr::null(), core::ptr::from_ref);
+            all.as_mut_ptr().cast::<u8>().write_bytes(0xff, size_of::<libc::sigset_t>());
+            let limit = limit.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
             let number = libc::sigtimedwait(all.as_ptr(), info.as_mut_ptr(), limit);
             let info = info.assume_init();
             let marked = info.si_code == libc::SI_QUEUE
                 && info.si_value().sival_ptr == core::ptr::without_provenance_mut(TERMINAL);
-            let sender = if marked {
-                Sender::Terminal
-            } else {
-                Sender::from_code(info.si_code)
-            };
+            let sender = if marked { Sender::Terminal } else { Sender::from_code(info.si_code) };
             (number, sender)
         };
         match Signal::new(number) {
@@ -266,11 +246,7 @@ pub fn wait_for_signal(timeout: Option<u64>) -> Option<(Signal, Sender)> {
 pub fn send(pid: Pid, signal: Signal) -> Result<(), Errno> {
     // SAFETY: takes numbers only.
     let result = unsafe { libc::kill(pid.as_raw_nonzero().get(), signal.number()) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(last_error())
-    }
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 /// The value that goes with a signal of the terminal's that is passed on.
@@ -279,9 +255,7 @@ const TERMINAL: usize = 0x7474_7974;
 /// sigqueue(3): passes on to a reaper what the terminal sent to our process group. The reaper keeps
 /// it from a payload that shares the group, and so has it already.
 pub fn send_as_terminal(pid: Pid, signal: Signal) {
-    let value = libc::sigval {
-        sival_ptr: core::ptr::without_provenance_mut(TERMINAL),
-    };
+    let value = libc::sigval { sival_ptr: core::ptr::without_provenance_mut(TERMINAL) };
     // SAFETY: takes numbers only; the value is never used as a pointer.
     unsafe {
         libc::sigqueue(pid.as_raw_nonzero().get(), signal.number(), value);
@@ -293,12 +267,7 @@ pub fn send_as_terminal(pid: Pid, signal: Signal) {
 #[must_use]
 pub fn is_in_callers_group(child: Pid) -> bool {
     // SAFETY: both take and return numbers only.
-    let (group, own) = unsafe {
-        (
-            libc::getpgid(child.as_raw_nonzero().get()),
-            libc::getpgid(0),
-        )
-    };
+    let (group, own) = unsafe { (libc::getpgid(child.as_raw_nonzero().get()), libc::getpgid(0)) };
     group == 0 || group == own
 }
 
@@ -336,26 +305,18 @@ pub fn change_of(status: WaitStatus) -> Option<Change> {
     if let Some(signal) = status.terminating_signal() {
         return Signal::new(signal).map(|signal| Change::Ended(Ended::Killed(signal)));
     }
-    status
-        .stopping_signal()
-        .and_then(Signal::new)
-        .map(Change::Stopped)
+    status.stopping_signal().and_then(Signal::new).map(Change::Stopped)
 }
 
 /// Nanoseconds since some fixed point, by the monotonic clock.
 #[must_use]
 pub fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is written by the call.
     unsafe {
         libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time);
     }
-    (time.tv_sec as u64)
-        .wrapping_mul(SECOND)
-        .wrapping_add(time.tv_nsec as u64)
+    (time.tv_sec as u64).wrapping_mul(SECOND).wrapping_add(time.tv_nsec as u64)
 }
 
 /// Whether a child borrows our memory until it executes something.
@@ -405,12 +366,7 @@ pub fn start(memory: Memory, child: &mut dyn FnMut() -> u8) -> Result<Pid, Errno
     let pid = unsafe {
         let end = STACK.0.get().cast::<u8>().add(Stack::SIZE).cast::<c_void>();
         let argument = (&raw mut child).cast::<c_void>();
-        libc::clone(
-            run,
-            end,
-            share | libc::CLONE_VFORK | libc::SIGCHLD,
-            argument,
-        )
+        libc::clone(run, end, share | libc::CLONE_VFORK | libc::SIGCHLD, argument)
     };
     if pid > 0
         && let Some(pid) = Pid::from_raw(pid)
@@ -455,10 +411,7 @@ pub fn read_beginning(path: &CStr, buffer: &mut [u8]) -> usize {
     // writes no more than the buffer's length. NONBLOCK, because opening a FIFO would wait for
     // somebody who writes to it.
     let length = unsafe {
-        let file = libc::open(
-            path.as_ptr(),
-            libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK,
-        );
+        let file = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK);
         if file < 0 {
             return 0;
         }

@@ -39,9 +39,7 @@ mod tests {
     #[test]
     fn bringing_lo_up_is_what_iproute2_sends() {
         let mut buffer = [0; Up::LENGTH];
-        let bytes = Up { index: LOOPBACK }
-            .emit(Message::new(&mut buffer, 1))
-            .unwrap();
+        let bytes = Up { index: LOOPBACK }.emit(Message::new(&mut buffer, 1)).unwrap();
         assert_eq!(
             bytes,
             [

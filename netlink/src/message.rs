@@ -19,11 +19,7 @@ pub struct Message<'a> {
 impl<'a> Message<'a> {
     /// An empty message in `buffer`. The kernel answers it with the same `sequence` number.
     pub fn new(buffer: &'a mut [u8], sequence: u32) -> Message<'a> {
-        let mut message = Message {
-            buffer,
-            length: 0,
-            overflow: false,
-        };
+        let mut message = Message { buffer, length: 0, overflow: false };
         message.put(&[0; 8]);
         message.put(&sequence.to_ne_bytes());
         message.put(&[0; 4]);

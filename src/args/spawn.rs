@@ -96,9 +96,7 @@ fn argument_name(argument: &Arg<'_>) -> String {
 fn explain(error: lexopt::Error) -> Error {
     use lexopt::Error as Lex;
     let problem = match error {
-        Lex::MissingValue {
-            option: Some(option),
-        } => format!("{option} needs a value"),
+        Lex::MissingValue { option: Some(option) } => format!("{option} needs a value"),
         Lex::UnexpectedOption(option) => format!("there is no option {}", quote(option)),
         Lex::UnexpectedValue { option, .. } => format!("{option} takes no value"),
         other => crate::error::escape(other.to_string()),
@@ -133,9 +131,7 @@ impl Reader {
             }
         }
         match name.as_str() {
-            "--all" => Namespace::ALL
-                .into_iter()
-                .for_each(|one| spec.namespaces.add(one)),
+            "--all" => Namespace::ALL.into_iter().for_each(|one| spec.namespaces.add(one)),
             "--no-init" => spec.no_init = true,
             "--no-proc" => spec.no_proc = true,
             "--die-with-parent" => spec.die_with_parent = true,
@@ -171,15 +167,11 @@ impl Reader {
             "--env" => spec.variables.push(variable(value()?)?),
             "--exec" => {
                 let words = parser.values().map_err(explain)?.collect::<Vec<_>>();
-                spec.expressions
-                    .push(text(words.join(OsStr::new(" ")), name)?);
+                spec.expressions.push(text(words.join(OsStr::new(" ")), name)?);
             }
             _ => {
                 let option = quote(name);
-                return Err(Error::usage(
-                    format!("there is no option {option}"),
-                    "spawn",
-                ));
+                return Err(Error::usage(format!("there is no option {option}"), "spawn"));
             }
         }
         Ok(())

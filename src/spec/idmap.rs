@@ -17,32 +17,21 @@ const MAX_EXTENTS: usize = 340;
 impl Extent {
     /// One id for one id.
     pub(crate) const fn one(inner: u32, outer: u32) -> Extent {
-        Extent {
-            inner,
-            outer,
-            count: 1,
-        }
+        Extent { inner, outer, count: 1 }
     }
 
     /// Reads `INNER:OUTER:COUNT`; says what is wrong with it otherwise.
     pub(crate) fn parse(text: &str) -> Result<Extent, &'static str> {
         let mut numbers = text.split(':').map(parse_id);
-        let (Some(inner), Some(outer), Some(count), None) = (
-            numbers.next(),
-            numbers.next(),
-            numbers.next(),
-            numbers.next(),
-        ) else {
+        let (Some(inner), Some(outer), Some(count), None) =
+            (numbers.next(), numbers.next(), numbers.next(), numbers.next())
+        else {
             return Err("three numbers are needed: INNER:OUTER:COUNT");
         };
         let (Some(inner), Some(outer), Some(count)) = (inner, outer, count) else {
             return Err("ids and counts are whole numbers from 0 to 4294967295");
         };
-        let extent = Extent {
-            inner,
-            outer,
-            count,
-        };
+        let extent = Extent { inner, outer, count };
         if count == 0 {
             return Err("a count of 0 maps nothing");
         }
@@ -88,17 +77,10 @@ impl IdMap {
     /// What the kernel would refuse with EINVAL, as the two lines that are at odds, or their number.
     pub(crate) fn problem(&self) -> Option<String> {
         if self.0.len() > MAX_EXTENTS {
-            return Some(format!(
-                "{} lines; the kernel takes {MAX_EXTENTS}",
-                self.0.len()
-            ));
+            return Some(format!("{} lines; the kernel takes {MAX_EXTENTS}", self.0.len()));
         }
         self.0.iter().enumerate().find_map(|(index, one)| {
-            let other = self
-                .0
-                .iter()
-                .skip(index + 1)
-                .find(|other| one.overlaps(**other))?;
+            let other = self.0.iter().skip(index + 1).find(|other| one.overlaps(**other))?;
             Some(format!("{} and {} overlap", colons(*one), colons(*other)))
         })
     }
@@ -123,21 +105,14 @@ impl IdMap {
     pub(crate) fn lines(&self) -> String {
         let mut lines = String::new();
         for extent in &self.0 {
-            lines.push_str(&format!(
-                "{} {} {}\n",
-                extent.inner, extent.outer, extent.count
-            ));
+            lines.push_str(&format!("{} {} {}\n", extent.inner, extent.outer, extent.count));
         }
         lines
     }
 
     /// The map as a message shows it.
     pub(crate) fn shown(&self) -> String {
-        self.0
-            .iter()
-            .map(|extent| colons(*extent).replace(':', " "))
-            .collect::<Vec<_>>()
-            .join(", ")
+        self.0.iter().map(|extent| colons(*extent).replace(':', " ")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -192,14 +167,7 @@ mod tests {
     fn a_map_of_ones_own_id_alone_needs_no_capability() {
         assert!(IdMap(vec![Extent::one(0, 7)]).is_only(7));
         assert!(!IdMap(vec![Extent::one(0, 8)]).is_only(7));
-        assert!(
-            !IdMap(vec![Extent {
-                inner: 0,
-                outer: 7,
-                count: 2
-            }])
-            .is_only(7)
-        );
+        assert!(!IdMap(vec![Extent { inner: 0, outer: 7, count: 2 }]).is_only(7));
     }
 
     #[test]

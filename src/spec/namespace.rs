@@ -119,8 +119,6 @@ impl Namespaces {
 
     /// Those that are in the set.
     pub(crate) fn iter(self) -> impl Iterator<Item = Namespace> {
-        Namespace::ALL
-            .into_iter()
-            .filter(move |namespace| self.has(*namespace))
+        Namespace::ALL.into_iter().filter(move |namespace| self.has(*namespace))
     }
 }

@@ -19,7 +19,7 @@ pub(crate) enum Message {
     /// The command was killed by that signal, which an exit status cannot say.
     Killed(Signal),
     /// A step failed, and I end.
-    Failed(Failed),
+    Failed(Box<Failed>),
 }
 
 /// What failed in the child.
@@ -95,13 +95,13 @@ impl Message {
             STARTED => Message::Started,
             STOPPED => Message::Stopped(signal?),
             KILLED => Message::Killed(signal?),
-            FAILED => Message::Failed(Failed {
+            FAILED => Message::Failed(Box::new(Failed {
                 step,
                 errno: unshared_init::errno::of(u16::from_ne_bytes([c, d]).into()),
                 command: u16::from_ne_bytes([e, f]),
                 code: number,
                 reason: Text::from_slice(reason).ok()?,
-            }),
+            })),
             _ => return None,
         })
     }
@@ -123,10 +123,7 @@ impl Channel {
             SocketFlags::CLOEXEC,
             None,
         )?;
-        Ok((
-            Channel(above_standard(ours)?),
-            Channel(above_standard(theirs)?),
-        ))
+        Ok((Channel(above_standard(ours)?), Channel(above_standard(theirs)?)))
     }
 
     /// Sends. That the other end is gone is noticed when it should answer.
@@ -137,8 +134,7 @@ impl Channel {
 
     /// Waits for a message.
     pub(crate) fn receive(&self) -> Result<Message, Closed> {
-        self.receive_with(RecvFlags::empty())
-            .and_then(|message| message.ok_or(Closed))
+        self.receive_with(RecvFlags::empty()).and_then(|message| message.ok_or(Closed))
     }
 
     /// A message if one is there.
@@ -205,7 +201,7 @@ mod tests {
             Message::Started,
             Message::Stopped(Signal::TSTP),
             Message::Killed(Signal::new(64).unwrap()),
-            Message::Failed(failed),
+            Message::Failed(Box::new(failed)),
         ] {
             theirs.send(&message);
             assert_eq!(ours.receive().unwrap(), message);

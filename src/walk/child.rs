@@ -75,11 +75,7 @@ impl<'a> Child<'a> {
         if !spec.has_init() && self.run.commands.len() == 1 {
             return self.become_payload(0);
         }
-        let sweep = if spec.has_init() {
-            Sweep::Namespace
-        } else {
-            Sweep::Nothing
-        };
+        let sweep = if spec.has_init() { Sweep::Namespace } else { Sweep::Nothing };
         let reaper = Reaper::new(self.run.commands.len(), sweep);
         let ended = supervise(reaper, spec.grace.unwrap_or(DEFAULT_GRACE), self);
         if let Ended::Killed(signal) = ended {
@@ -97,20 +93,11 @@ impl<'a> Child<'a> {
                 };
                 self.tell_done(index);
                 sys::give_back_signals(self.run.signals);
-                let exec::Failure {
-                    errno,
-                    code,
-                    reason,
-                } = exec::execute(*arguments, self.run.environment);
+                let exec::Failure { errno, code, reason } =
+                    exec::execute(*arguments, self.run.environment);
                 let command = u16::try_from(command).unwrap_or(u16::MAX);
-                let failed = Failed {
-                    step: index,
-                    errno,
-                    command,
-                    code,
-                    reason,
-                };
-                self.parent.send(&Message::Failed(failed));
+                let failed = Failed { step: index, errno, command, code, reason };
+                self.parent.send(&Message::Failed(Box::new(failed)));
                 return code;
             }
             if let Err(errno) = perform::inside(step, &self.parent) {
@@ -129,33 +116,21 @@ impl<'a> Child<'a> {
 
     fn failed(&self, step: usize, errno: Errno) -> u8 {
         let reason = Text::new();
-        let failed = Failed {
-            step,
-            errno,
-            command: 0,
-            code: FAILED,
-            reason,
-        };
-        self.parent.send(&Message::Failed(failed));
+        let failed = Failed { step, errno, command: 0, code: FAILED, reason };
+        self.parent.send(&Message::Failed(Box::new(failed)));
         FAILED
     }
 
     /// Whether the payload changes its credentials before it executes.
     fn changes_ids(&self) -> bool {
-        self.run
-            .steps(Side::Payload)
-            .any(|(_, step)| matches!(step, Step::SetIds { .. }))
+        self.run.steps(Side::Payload).any(|(_, step)| matches!(step, Step::SetIds { .. }))
     }
 }
 
 /// As the reaper's payload. The reaper is this process.
 impl Payload for Child<'_> {
     fn start(&mut self, index: usize) -> Result<Pid, Errno> {
-        let memory = if self.changes_ids() {
-            Memory::Copied
-        } else {
-            Memory::Shared
-        };
+        let memory = if self.changes_ids() { Memory::Copied } else { Memory::Shared };
         let pid = sys::start(memory, &mut || self.become_payload(index)).inspect_err(|errno| {
             self.failed(FORK, *errno);
         })?;

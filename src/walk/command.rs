@@ -10,11 +10,7 @@ pub(super) fn commands(spec: &Spec) -> Vec<Arguments> {
     let shell = |expression: &CString| {
         sys::arguments(vec![SHELL.to_owned(), c"-c".to_owned(), expression.clone()])
     };
-    spec.expressions
-        .iter()
-        .map(shell)
-        .chain(spec.command)
-        .collect()
+    spec.expressions.iter().map(shell).chain(spec.command).collect()
 }
 
 /// The caller's environment, or an empty one, with the variables that were given.
@@ -36,9 +32,5 @@ pub(super) fn environment(spec: &Spec) -> Environment {
 
 /// The part before the `=`.
 fn name(entry: &CString) -> &[u8] {
-    entry
-        .as_bytes()
-        .split(|byte| *byte == b'=')
-        .next()
-        .unwrap_or_default()
+    entry.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
 }

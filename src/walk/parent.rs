@@ -242,7 +242,7 @@ impl<'a> Parent<'a> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::system("poll", errno)),
         }
-        if !waits.get(1).is_some_and(|wait| !wait.revents().is_empty()) {
+        if waits.get(1).is_none_or(|wait| wait.revents().is_empty()) {
             return Ok(None);
         }
         match self.channel.try_receive() {
@@ -256,16 +256,10 @@ impl<'a> Parent<'a> {
 
     /// What SIGCHLD was about. Init's own stops are nobody's business.
     fn child_change(&self) -> Option<Change> {
-        let stops = if self.run.spec.has_init() {
-            WaitOptions::empty()
-        } else {
-            WaitOptions::UNTRACED
-        };
+        let stops =
+            if self.run.spec.has_init() { WaitOptions::empty() } else { WaitOptions::UNTRACED };
         let result = rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG | stops);
-        result
-            .ok()
-            .flatten()
-            .and_then(|(_, status)| change_of(status))
+        result.ok().flatten().and_then(|(_, status)| change_of(status))
     }
 
     /// Waits for the child's end, whatever else happens.

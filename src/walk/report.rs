@@ -1,5 +1,5 @@
 //! What the user is told while it runs: JSON for `--status-fd`, a line a step for `--verbose`.
-use crate::error::{Error, escape};
+use crate::error::Error;
 use crate::spec::Spec;
 use crate::step::{Side, Step};
 use crate::sys;
@@ -15,10 +15,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(spec: &Spec) -> Report {
-        Report {
-            status: spec.status_fd,
-            verbose: spec.verbose,
-        }
+        Report { status: spec.status_fd, verbose: spec.verbose }
     }
 
     /// A step has been performed.
@@ -29,7 +26,7 @@ impl Report {
                 Side::Child => "child",
                 Side::Payload => "payload",
             };
-            let line = escape(step.shell(pid.as_raw_nonzero().get()));
+            let line = step.shell(&pid.to_string());
             crate::say(&format!("{side}: {line}"));
         }
     }
@@ -55,9 +52,7 @@ impl Report {
     pub(super) fn failed(&self, error: &Error) {
         let message = json_string(&error.message());
         let code = error.code;
-        self.object(&format!(
-            "{{\"event\":\"failed\",\"status\":{code},\"message\":{message}}}"
-        ));
+        self.object(&format!("{{\"event\":\"failed\",\"status\":{code},\"message\":{message}}}"));
     }
 
     /// One object, one line. That nobody reads it is no reason to fail.
@@ -97,10 +92,7 @@ mod tests {
 
     #[test]
     fn a_json_string_escapes_what_json_demands() {
-        assert_eq!(
-            json_string("a\"b\\c\n\u{1b}ö"),
-            "\"a\\\"b\\\\c\\u000a\\u001bö\""
-        );
+        assert_eq!(json_string("a\"b\\c\n\u{1b}ö"), "\"a\\\"b\\\\c\\u000a\\u001bö\"");
     }
 
     #[test]

@@ -9,11 +9,7 @@ pub(crate) fn dist() -> PathBuf {
 }
 
 pub(crate) fn cli() -> String {
-    dist()
-        .join("unshared-cli")
-        .into_os_string()
-        .into_string()
-        .unwrap()
+    dist().join("unshared-cli").into_os_string().into_string().unwrap()
 }
 
 /// What came out of a run.
@@ -60,23 +56,13 @@ pub(crate) fn root(script: &str) -> Outcome {
 
 /// A run as the user nobody.
 pub(crate) fn nobody(script: &str) -> Outcome {
-    run(
-        &[
-            "setpriv",
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-        ],
-        script,
-    )
+    run(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], script)
 }
 
 fn run(prefix: &[&str], script: &str) -> Outcome {
     // 60 seconds are for a hang, which would otherwise be the whole suite's.
     let words = ["timeout", "--foreground", "-k", "1", "60"].into_iter();
-    let mut words = words
-        .chain(prefix.iter().copied())
-        .chain(["bash", "-c", script]);
+    let mut words = words.chain(prefix.iter().copied()).chain(["bash", "-c", script]);
     let output = Command::new(words.next().unwrap())
         .args(words)
         .env("CLI", cli())

@@ -40,20 +40,11 @@ pub(super) fn missing_interpreter(path: &CStr) -> Failure {
         Some(interpreter) => Failure::new(
             Errno::NOENT,
             NOT_FOUND,
-            &[
-                name,
-                b" is there, but its ",
-                kind,
-                interpreter,
-                b" is not",
-                hint(interpreter),
-            ],
+            &[name, b" is there, but its ", kind, interpreter, b" is not", hint(interpreter)],
         ),
-        None => Failure::new(
-            Errno::NOENT,
-            NOT_FOUND,
-            &[name, b" is there, its interpreter is not"],
-        ),
+        None => {
+            Failure::new(Errno::NOENT, NOT_FOUND, &[name, b" is there, its interpreter is not"])
+        }
     }
 }
 
@@ -74,12 +65,9 @@ fn hint(interpreter: &[u8]) -> &'static [u8] {
 
 /// The word after `#!`.
 fn script_interpreter(head: &[u8]) -> Option<&[u8]> {
-    let line = head
-        .get(..SCRIPT_LINE.min(head.len()))?
-        .strip_prefix(b"#!")?;
+    let line = head.get(..SCRIPT_LINE.min(head.len()))?.strip_prefix(b"#!")?;
     let line = line.split(|byte| *byte == b'\n').next()?;
-    line.split(|byte| matches!(byte, b' ' | b'\t'))
-        .find(|word| !word.is_empty())
+    line.split(|byte| matches!(byte, b' ' | b'\t')).find(|word| !word.is_empty())
 }
 
 /// The kernel could not make sense of the file.
@@ -98,13 +86,7 @@ pub(super) fn wrong_format(path: &CStr) -> Failure {
         Some(machine) => Failure::new(
             Errno::NOEXEC,
             NOT_EXECUTABLE,
-            &[
-                name,
-                b" is a program for ",
-                machine,
-                b", this machine is ",
-                OWN_MACHINE,
-            ],
+            &[name, b" is a program for ", machine, b", this machine is ", OWN_MACHINE],
         ),
         None => Failure::new(Errno::NOEXEC, NOT_EXECUTABLE, &[name, b" is cut short"]),
     }
@@ -147,30 +129,17 @@ fn elf_loader(head: &[u8]) -> Option<&[u8]> {
     }
     let wide = *head.get(4)? == 2;
     let (table, size, count) = if wide {
-        (
-            number::<u64>(head, 32)?,
-            number::<u16>(head, 54)?,
-            number::<u16>(head, 56)?,
-        )
+        (number::<u64>(head, 32)?, number::<u16>(head, 54)?, number::<u16>(head, 56)?)
     } else {
-        (
-            u64::from(number::<u32>(head, 28)?),
-            number::<u16>(head, 42)?,
-            number::<u16>(head, 44)?,
-        )
+        (u64::from(number::<u32>(head, 28)?), number::<u16>(head, 42)?, number::<u16>(head, 44)?)
     };
     let segment = (0..usize::from(count)).find_map(|index| {
-        let at = usize::try_from(table)
-            .ok()?
-            .checked_add(index.checked_mul(size.into())?)?;
+        let at = usize::try_from(table).ok()?.checked_add(index.checked_mul(size.into())?)?;
         let segment = head.get(at..)?;
         (number::<u32>(segment, 0)? == PT_INTERP).then_some(segment)
     })?;
-    let offset = if wide {
-        number::<u64>(segment, 8)?
-    } else {
-        u64::from(number::<u32>(segment, 4)?)
-    };
+    let offset =
+        if wide { number::<u64>(segment, 8)? } else { u64::from(number::<u32>(segment, 4)?) };
     let path = head.get(usize::try_from(offset).ok()?..)?;
     CStr::from_bytes_until_nul(path).ok().map(CStr::to_bytes)
 }
@@ -201,14 +170,8 @@ mod tests {
 
     #[test]
     fn the_interpreter_is_the_first_word_of_the_line() {
-        assert_eq!(
-            script_interpreter(b"#! /bin/x -e\nrest"),
-            Some(b"/bin/x".as_slice())
-        );
-        assert_eq!(
-            script_interpreter(b"#!/bin/x\r\n"),
-            Some(b"/bin/x\r".as_slice())
-        );
+        assert_eq!(script_interpreter(b"#! /bin/x -e\nrest"), Some(b"/bin/x".as_slice()));
+        assert_eq!(script_interpreter(b"#!/bin/x\r\n"), Some(b"/bin/x\r".as_slice()));
         assert_eq!(script_interpreter(b"#!\n"), None);
         assert_eq!(script_interpreter(b"echo"), None);
     }

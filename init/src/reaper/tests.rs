@@ -29,11 +29,7 @@ fn play_on(mut reaper: Reaper, events: &[Event]) -> Vec<Action> {
 fn a_lone_main_process_ends_without_any_signal_or_wait() {
     assert_eq!(
         play(&[signal(Signal::CHLD), ended(MAIN, 3), Event::NoChildren]),
-        [
-            Action::Collect,
-            Action::Collect,
-            Action::Finish(Ended::Exited(3))
-        ]
+        [Action::Collect, Action::Collect, Action::Finish(Ended::Exited(3))]
     );
 }
 
@@ -97,10 +93,7 @@ fn a_second_term_ends_the_grace_period() {
         Event::Done,
         signal(Signal::TERM),
     ]);
-    assert_eq!(
-        actions.first(),
-        Some(&Action::Forward(pid(MAIN), Signal::TERM))
-    );
+    assert_eq!(actions.first(), Some(&Action::Forward(pid(MAIN), Signal::TERM)));
     assert_eq!(actions.last(), Some(&Action::Kill));
 }
 
@@ -114,10 +107,7 @@ fn every_signal_of_a_process_is_forwarded() {
 
 #[test]
 fn a_signal_that_the_terminal_sent_is_not_forwarded() {
-    assert_eq!(
-        play(&[Event::Signal(Signal::INT, Sender::Kernel)]),
-        [Action::Wait]
-    );
+    assert_eq!(play(&[Event::Signal(Signal::INT, Sender::Kernel)]), [Action::Wait]);
 }
 
 #[test]
@@ -125,11 +115,7 @@ fn a_stopped_main_process_is_reported_and_collecting_goes_on() {
     let stopped = |number| Event::Child(pid(number), Change::Stopped(Signal::TSTP));
     assert_eq!(
         play(&[stopped(OTHER), stopped(MAIN), Event::Done]),
-        [
-            Action::Collect,
-            Action::ReportStop(Signal::TSTP),
-            Action::Collect
-        ]
+        [Action::Collect, Action::ReportStop(Signal::TSTP), Action::Collect]
     );
 }
 
@@ -138,19 +124,9 @@ fn commands_follow_each_other_while_they_succeed() {
     assert_eq!(
         play_on(
             Reaper::new(3, Sweep::Namespace),
-            &[
-                ended(MAIN, 0),
-                Event::Started(pid(OTHER)),
-                ended(OTHER, 4),
-                Event::NoChildren
-            ]
+            &[ended(MAIN, 0), Event::Started(pid(OTHER)), ended(OTHER, 4), Event::NoChildren]
         ),
-        [
-            Action::Start,
-            Action::Wait,
-            Action::Collect,
-            Action::Finish(Ended::Exited(4))
-        ]
+        [Action::Start, Action::Wait, Action::Collect, Action::Finish(Ended::Exited(4))]
     );
 }
 
@@ -172,10 +148,7 @@ fn a_main_process_killed_by_a_signal_is_128_and_its_number() {
 fn a_command_that_cannot_be_forked_is_our_own_failure() {
     let mut reaper = Reaper::new(1, Sweep::Namespace);
     assert_eq!(reaper.next(Event::NotStarted), Action::Collect);
-    assert_eq!(
-        reaper.next(Event::NoChildren),
-        Action::Finish(Ended::Exited(125))
-    );
+    assert_eq!(reaper.next(Event::NoChildren), Action::Finish(Ended::Exited(125)));
 }
 
 /// Every order of events up to a depth at which all phases have been through: whatever comes, the
@@ -231,31 +204,18 @@ fn no_order_of_events_makes_it_lie() {
 }
 
 #[test]
-fn a_signal_for_a_command_that_has_just_ended_goes_to_the_next() {
+fn after_a_term_no_other_command_is_started() {
+    let killed = Ended::Killed(Signal::TERM);
     assert_eq!(
         play_on(
             Reaper::new(2, Sweep::Namespace),
-            &[
-                signal(Signal::TERM),
-                ended(MAIN, 0),
-                Event::Started(pid(OTHER))
-            ]
+            &[signal(Signal::TERM), Event::Done, ended(MAIN, 0), Event::NoChildren]
         ),
         [
+            Action::Forward(pid(MAIN), Signal::TERM),
             Action::Collect,
-            Action::Start,
-            Action::Forward(pid(OTHER), Signal::TERM)
+            Action::Collect,
+            Action::Finish(killed)
         ]
-    );
-}
-
-#[test]
-fn a_signal_for_a_command_that_runs_goes_to_it_though_others_follow() {
-    assert_eq!(
-        play_on(
-            Reaper::new(2, Sweep::Namespace),
-            &[signal(Signal::TERM), Event::NoNews]
-        ),
-        [Action::Collect, Action::Forward(pid(MAIN), Signal::TERM)]
     );
 }
