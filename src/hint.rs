@@ -134,6 +134,9 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             "an AppArmor profile restricts user namespaces: \
              kernel.apparmor_restrict_unprivileged_userns is 1; run as root, or allow this binary"
         }
+        (Step::WriteUidMap(map), Errno::PERM) if map.has_outer(0) && lacks_setfcap() => {
+            "to map root, CAP_SETFCAP is needed (user_namespaces(7))"
+        }
         (Step::SetTimeOffsets { .. } | Step::BindNamespace(..), Errno::NOENT)
             if rustix::fs::stat("/proc/self").is_err() =>
         {
@@ -163,6 +166,11 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn lacks_setfcap() -> bool {
+    rustix::thread::capabilities(None)
+        .is_ok_and(|sets| !sets.effective.contains(rustix::thread::CapabilitySet::SETFCAP))
 }
 
 /// Mounting proc in a user namespace is refused where part of the visible one is hidden.

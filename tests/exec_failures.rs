@@ -99,3 +99,19 @@ fn a_message_stays_one_line_whatever_the_name_holds() {
     root("$CLI spawn -- $'a\\nb\\e[31m\\xff'")
         .complains(127, &["execute \"a\\nb\\u{1b}[31m\\xff\""]);
 }
+
+#[test]
+fn an_interpreter_for_another_machine_is_126_and_not_run_by_the_shell() {
+    both(
+        "cp /bin/true g; printf '\\010\\000' | dd of=g bs=1 seek=18 conv=notrunc 2>/dev/null; \
+         echo \"#!$PWD/g\" >f; chmod +x f",
+        |outcome| outcome.complains(126, &["the interpreter of ./f", "/g, cannot be executed"]),
+    );
+}
+
+#[test]
+fn an_interpreter_that_may_not_be_executed_is_named() {
+    both("echo '#!/etc/passwd' >f; chmod +x f", |outcome| {
+        outcome.complains(126, &["EACCES", "the interpreter of ./f, /etc/passwd, may not be"]);
+    });
+}

@@ -131,3 +131,9 @@ fn a_missing_proc_is_named_where_maps_have_to_be_written() {
         unshare --mount sh -c \"mount --bind $d $d; cd $d; mkdir old; pivot_root . old; exec /bin/cli spawn --user -- /bin/init --help\""))
         .complains(125, &["write uid_map", "ENOENT", "/proc"]);
 }
+
+#[test]
+fn a_missing_capability_to_map_root_is_named() {
+    root("setpriv --bounding-set=-setfcap --inh-caps=-setfcap $CLI spawn --user -- true")
+        .complains(125, &["write uid_map", "EPERM", "CAP_SETFCAP"]);
+}

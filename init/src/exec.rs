@@ -137,9 +137,7 @@ fn explain(path: &CStr, errno: Errno) -> Failure {
         Errno::ACCESS if status.st_mode & 0o111 == 0 => {
             Failure::new(errno, NOT_EXECUTABLE, &[name, b" has no execute permission"])
         }
-        Errno::ACCESS if rustix::fs::access(path, Access::EXEC_OK).is_ok() => {
-            Failure::new(errno, NOT_EXECUTABLE, &[name, b" is on a filesystem mounted noexec"])
-        }
+        Errno::ACCESS if rustix::fs::access(path, Access::EXEC_OK).is_ok() => image::refused(path),
         Errno::ACCESS => {
             Failure::new(errno, NOT_EXECUTABLE, &[name, b" may not be executed by this user"])
         }
@@ -154,11 +152,11 @@ fn explain_missing(path: &CStr, errno: Errno) -> Failure {
         if errno == Errno::NOENT || errno == Errno::NOTDIR { NOT_FOUND } else { NOT_EXECUTABLE };
     let mut target = [0_u8; 256];
     match rustix::fs::readlinkat_raw(CWD, path, &mut target[..]) {
-        Ok(length) => {
+        Ok(length) if errno == Errno::NOENT => {
             let target = target.get(..length).unwrap_or(&[]);
             Failure::new(errno, code, &[name, b" is a link to ", target, b", which is not there"])
         }
-        Err(_) => Failure::new(errno, code, &[]),
+        Ok(_) | Err(_) => Failure::new(errno, code, &[]),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What kind of program a file is: a script with its interpreter, or an ELF file with its machine
 //! and its loader (elf(5)).
-use super::{Failure, NOT_EXECUTABLE, NOT_FOUND, exists};
+use super::{Failure, NOT_EXECUTABLE, NOT_FOUND, SHELL, exists};
 use crate::sys::read_beginning;
 use core::ffi::CStr;
 use rustix::io::Errno;
@@ -19,12 +19,12 @@ fn head<'a>(path: &CStr, buffer: &'a mut [u8; HEAD]) -> &'a [u8] {
 }
 
 /// Whether the shell should run this file, which the kernel would not: no program of another
-/// machine, and no zero byte in its first line.
+/// machine, no script whose interpreter is one, and no zero byte in its first line.
 pub(super) fn is_text(path: &CStr) -> bool {
     let mut buffer = [0; HEAD];
     let head = head(path, &mut buffer);
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or(&[]);
-    !head.starts_with(ELF_MAGIC) && !line.contains(&0)
+    !head.starts_with(ELF_MAGIC) && !head.starts_with(b"#!") && !line.contains(&0)
 }
 
 /// The file is there, so it is the interpreter that is not.
@@ -42,9 +42,14 @@ pub(super) fn missing_interpreter(path: &CStr) -> Failure {
             NOT_FOUND,
             &[name, b" is there, but its ", kind, interpreter, b" is not", hint(interpreter)],
         ),
-        None => {
-            Failure::new(Errno::NOENT, NOT_FOUND, &[name, b" is there, its interpreter is not"])
+        None if head.starts_with(ELF_MAGIC) => {
+            Failure::new(Errno::NOENT, NOT_FOUND, &[name, b" is there, but its loader is not"])
         }
+        None => Failure::new(
+            Errno::NOENT,
+            NOT_FOUND,
+            &[name, b" has no #! line, and ", SHELL.to_bytes(), b" is not there"],
+        ),
     }
 }
 
@@ -63,6 +68,25 @@ fn hint(interpreter: &[u8]) -> &'static [u8] {
     }
 }
 
+/// The file may be executed by us, and was refused all the same.
+pub(super) fn refused(path: &CStr) -> Failure {
+    let mut buffer = [0; HEAD];
+    let head = head(path, &mut buffer);
+    let name = path.to_bytes();
+    match script_interpreter(head) {
+        Some(interpreter) => Failure::new(
+            Errno::ACCESS,
+            NOT_EXECUTABLE,
+            &[b"the interpreter of ", name, b", ", interpreter, b", may not be executed"],
+        ),
+        None => Failure::new(
+            Errno::ACCESS,
+            NOT_EXECUTABLE,
+            &[name, b" is on a filesystem mounted noexec"],
+        ),
+    }
+}
+
 /// The word after `#!`.
 fn script_interpreter(head: &[u8]) -> Option<&[u8]> {
     let line = head.get(..SCRIPT_LINE.min(head.len()))?.strip_prefix(b"#!")?;
@@ -75,6 +99,13 @@ pub(super) fn wrong_format(path: &CStr) -> Failure {
     let mut buffer = [0; HEAD];
     let head = head(path, &mut buffer);
     let name = path.to_bytes();
+    if let Some(interpreter) = script_interpreter(head) {
+        return Failure::new(
+            Errno::NOEXEC,
+            NOT_EXECUTABLE,
+            &[b"the interpreter of ", name, b", ", interpreter, b", cannot be executed"],
+        );
+    }
     if !head.starts_with(ELF_MAGIC) {
         return Failure::new(
             Errno::NOEXEC,
