@@ -37,12 +37,10 @@ fn clone_hint(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Option<Strin
         ),
         // USERS before Linux 4.9; 32 is the kernel's depth of user and PID namespaces.
         Errno::NOSPC | Errno::USERS => Some(limit(namespaces)),
-        Errno::INVAL => namespaces.iter().find_map(|namespace| {
-            let file = format!("/proc/self/ns/{}", namespace.file());
-            let missing =
-                rustix::fs::stat("/proc/self/ns").is_ok() && rustix::fs::lstat(file).is_err();
-            missing.then(|| format!("this kernel has no {} namespaces", namespace.option()))
-        }),
+        Errno::INVAL => namespaces
+            .iter()
+            .find(|namespace| crate::sys::lacks(*namespace))
+            .map(|namespace| format!("this kernel has no {} namespaces", namespace.option())),
         _ => None,
     }
 }

@@ -108,7 +108,10 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
 /// Writes a file of /proc with a single write(2), as id maps demand.
 fn write_file(path: &str, text: &str) -> Result<(), Errno> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::io::write(&file, text.as_bytes()).map(drop)
+    let written = rustix::io::write(&file, text.as_bytes()).map(drop);
+    // Not closed: the process that writes such a file holds nothing for long, or ends soon.
+    core::mem::forget(file);
+    written
 }
 
 /// Child: unshares the time namespace, sets its offsets if there are any, and enters it. Until

@@ -37,6 +37,10 @@ pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
         unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) };
     let mut time_left = false;
     if pid < 0 && matches!(last_error(), Errno::NOSYS | Errno::PERM) {
+        // clone(2) knows no flag that it refuses: before Linux 4.6 this one does nothing.
+        if namespaces.has(Namespace::Cgroup) && lacks(Namespace::Cgroup) {
+            return Err(Errno::INVAL);
+        }
         time_left = namespaces.has(Namespace::Time);
         let flags = namespaces.without(Namespace::Time).flags() | libc::SIGCHLD as u32;
         // SAFETY: as above; the other four arguments are not used without their flags.
@@ -49,6 +53,12 @@ pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
         None => Cloned::Child { time_left },
         Some(pid) => Cloned::Parent(pid),
     })
+}
+
+/// Whether /proc is there and says that the kernel has no such namespace.
+pub(crate) fn lacks(namespace: Namespace) -> bool {
+    let file = format!("/proc/self/ns/{}", namespace.file());
+    rustix::fs::stat("/proc/self/ns").is_ok() && rustix::fs::lstat(file).is_err()
 }
 
 /// Our effective user id, which the kernel has put into the auxiliary vector (getauxval(3)). We

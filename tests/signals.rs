@@ -40,7 +40,7 @@ fn a_payload_that_changed_its_uid_is_no_reason_to_fail() {
 fn a_stopped_payload_is_seen_as_a_stopped_launcher_and_continues_with_it() {
     for shape in ["", "--all"] {
         root(&format!(
-            "set -m; $CLI spawn {shape} -- sh -c 'kill -STOP $$; exit 4' & \
+            "exec 2>/dev/null; set -m; $CLI spawn {shape} -- sh -c 'kill -STOP $$; exit 4' & \
              for i in $(seq 100); do s=$(ps -o stat= -p $!); case $s in T*) break;; esac; sleep 0.05; done; echo ${{s%%[!T]*}}; \
              kill -CONT $!; s=147; while [ $s = 147 ]; do wait $!; s=$?; done; echo $s"
         ))

@@ -1,7 +1,7 @@
 //! The loop around the core: actions become system calls, and what the kernel says becomes events.
 use crate::reaper::{Action, Ended, Event, Reaper};
 use crate::signal::{Sender, Signal, is_delivered_by_terminal};
-use crate::sys;
+use crate::sys::{self, SignalSet};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -22,23 +22,22 @@ pub trait Payload {
 pub fn supervise(mut reaper: Reaper, grace: u64, payload: &mut dyn Payload) -> Ended {
     let mut index = 0;
     let mut deadline = u64::MAX;
+    let mut signals = Signals { main: None, early: SignalSet::default() };
     let mut action = Action::Start;
-    let mut main = None;
     loop {
         let event = match action {
             Action::Start => {
                 let started = payload.start(index);
                 index = index.saturating_add(1);
-                main = started.ok();
-                main.map_or(Event::NotStarted, Event::Started)
+                signals.started(started.ok())
             }
             Action::Collect => match sys::next_change() {
                 Ok(Some((pid, change))) => Event::Child(pid, change),
                 Ok(None) => Event::NoNews,
                 Err(_) => Event::NoChildren,
             },
-            Action::Wait => read_signal(None, main),
-            Action::WaitForGrace => read_signal(Some(deadline.saturating_sub(sys::now())), main),
+            Action::Wait => signals.read(None),
+            Action::WaitForGrace => signals.read(Some(deadline.saturating_sub(sys::now()))),
             Action::Forward(pid, signal) => {
                 // The payload may have gone, or changed its uid: nobody is left to complain to.
                 let _ = sys::send(pid, signal);
@@ -64,16 +63,37 @@ pub fn supervise(mut reaper: Reaper, grace: u64, payload: &mut dyn Payload) -> E
     }
 }
 
-fn read_signal(timeout: Option<u64>, main: Option<Pid>) -> Event {
-    match sys::wait_for_signal(timeout) {
-        // A payload with a process group of its own has not got what the terminal sent to ours.
-        Some((signal, sender))
-            if is_delivered_by_terminal(signal, sender)
-                && main.is_some_and(|main| !sys::is_in_callers_group(main)) =>
-        {
-            Event::Signal(signal, Sender::Process)
+/// Where signals come from, and whether the main process has them already.
+struct Signals {
+    main: Option<Pid>,
+    /// What had come by the time the main process was started.
+    early: SignalSet,
+}
+
+impl Signals {
+    fn started(&mut self, main: Option<Pid>) -> Event {
+        self.main = main;
+        self.early = SignalSet::pending();
+        main.map_or(Event::NotStarted, Event::Started)
+    }
+
+    fn read(&mut self, timeout: Option<u64>) -> Event {
+        match sys::wait_for_signal(timeout) {
+            Some((signal, sender)) => {
+                let early = self.early.take(signal);
+                // A Ctrl-C that the main process has not got from the terminal, it gets from us.
+                if is_delivered_by_terminal(signal, sender) && (early || !self.shares_group()) {
+                    Event::Signal(signal, Sender::Process)
+                } else {
+                    Event::Signal(signal, sender)
+                }
+            }
+            None => Event::GraceOver,
         }
-        Some((signal, sender)) => Event::Signal(signal, sender),
-        None => Event::GraceOver,
+    }
+
+    /// Whether the terminal reaches the main process with what it sends to us and the launcher.
+    fn shares_group(&self) -> bool {
+        self.main.is_none_or(sys::is_in_callers_group)
     }
 }

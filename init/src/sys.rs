@@ -249,6 +249,31 @@ pub fn send(pid: Pid, signal: Signal) -> Result<(), Errno> {
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
+/// A set of signals.
+#[derive(Clone, Copy, Default)]
+pub struct SignalSet(u64);
+
+impl SignalSet {
+    /// sigpending(2): the blocked signals that have come and are not read yet.
+    #[must_use]
+    pub fn pending() -> SignalSet {
+        let mut set = 0_u64;
+        // SAFETY: points to 8 bytes, the kernel's signal set.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigpending, &raw mut set, 8);
+        }
+        SignalSet(set)
+    }
+
+    /// Takes a signal out; says whether it was in.
+    pub fn take(&mut self, signal: Signal) -> bool {
+        let bit = 1_u64.wrapping_shl(signal.number().wrapping_sub(1).unsigned_abs());
+        let had = self.0 & bit != 0;
+        self.0 &= !bit;
+        had
+    }
+}
+
 /// The value that goes with a signal of the terminal's that is passed on.
 const TERMINAL: usize = 0x7474_7974;
 

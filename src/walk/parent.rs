@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 use unshared_init::reaper::{Change, Ended};
 use unshared_init::signal::{Sender, Signal, is_delivered_by_terminal};
-use unshared_init::sys::{change_of, is_in_callers_group, send, send_as_terminal};
+use unshared_init::sys::{SignalSet, change_of, is_in_callers_group, send, send_as_terminal};
 
 /// The launcher, once there is a child.
 pub(super) struct Parent<'a> {
@@ -29,6 +29,8 @@ pub(super) struct Parent<'a> {
     report: Report,
     /// The child is waited for: its pid may be somebody else's.
     reaped: bool,
+    /// What had come by the time of the clone, and so perhaps to us alone.
+    early: SignalSet,
     /// The last signal that the terminal sent to us and the payload alike.
     from_terminal: Option<Signal>,
     /// The payload's end, where an exit status of our child cannot say it.
@@ -58,6 +60,7 @@ impl<'a> Parent<'a> {
             undo: Vec::new(),
             report,
             reaped: false,
+            early: SignalSet::pending(),
             from_terminal: None,
             killed: None,
             failed: None,
@@ -207,11 +210,16 @@ impl<'a> Parent<'a> {
 
     /// Passes a signal on to the child, which is not reaped yet, so that the pid is still its own.
     fn pass_on(&mut self, signal: Signal, sender: Sender) {
+        let early = self.early.take(signal);
         if !is_delivered_by_terminal(signal, sender) {
             let _ = send(self.pid, signal);
             return;
         }
         self.from_terminal = Some(signal);
+        if early {
+            let _ = send(self.pid, signal);
+            return;
+        }
         if self.has_reaper() {
             send_as_terminal(self.pid, signal);
         } else if !is_in_callers_group(self.pid) {
