@@ -8,7 +8,6 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
-mod arena;
 mod args;
 mod error;
 mod hint;

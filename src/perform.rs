@@ -44,8 +44,8 @@ pub(crate) fn in_parent(
             Err(Errno::NOENT) => Ok(()),
             other => other.map_err(Failure::from),
         },
-        Step::WriteUidMap(map) => Ok(write_file(&proc("uid_map"), &map.lines())?),
-        Step::WriteGidMap(map) => Ok(write_file(&proc("gid_map"), &map.lines())?),
+        Step::WriteUidMap(map) => Ok(write_map(&proc("uid_map"), map)?),
+        Step::WriteGidMap(map) => Ok(write_map(&proc("gid_map"), map)?),
         Step::RunNewuidmap(map) => run_helper(c"newuidmap", pid, map, signals),
         Step::RunNewgidmap(map) => run_helper(c"newgidmap", pid, map, signals),
         Step::BindNamespace(namespace, file) => {
@@ -108,10 +108,17 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
 /// Writes a file of /proc with a single write(2), as id maps demand.
 fn write_file(path: &str, text: &str) -> Result<(), Errno> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let written = rustix::io::write(&file, text.as_bytes()).map(drop);
-    // Not closed: the process that writes such a file holds nothing for long, or ends soon.
+    rustix::io::write(&file, text.as_bytes()).map(drop)
+}
+
+/// Parent: writes an id map.
+fn write_map(path: &str, map: &IdMap) -> Result<(), Errno> {
+    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::io::write(&file, map.lines().as_bytes()).map(drop)?;
+    // Left to the end of the launcher, which nobody inside can look into: a system call less for
+    // each map.
     core::mem::forget(file);
-    written
+    Ok(())
 }
 
 /// Child: unshares the time namespace, sets its offsets if there are any, and enters it. Until

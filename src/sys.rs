@@ -2,6 +2,8 @@
 //! signalfd(2), and the lists of strings that execve(2) reads. Unsafe code is here and in `main`.
 #![allow(unsafe_code)]
 
+mod arena;
+
 use crate::spec::namespace::{Namespace, Namespaces};
 use rustix::fd::{FromRawFd, OwnedFd};
 use rustix::io::Errno;

@@ -73,3 +73,13 @@ fn the_signal_mask_and_the_ignored_signals_reach_the_payload_unchanged() {
 fn sigpipe_is_not_ignored() {
     nobody("$CLI spawn --all -- yes | head -n 1; echo ${PIPESTATUS[0]}").prints("y\n141");
 }
+
+#[test]
+fn pid_1_keeps_no_file_open_that_it_needed_on_the_way() {
+    // Its channel to the launcher is all.
+    root(
+        "$CLI spawn --all --monotonic 5 --hostname x -- \
+         sh -c 'ls -l /proc/1/fd | sed 1d | grep -vc -e \" [012] -> \" -e socket:'; true",
+    )
+    .prints("0");
+}

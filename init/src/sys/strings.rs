@@ -1,0 +1,145 @@
+//! The lists of strings that execve(2) reads.
+use super::last_error;
+use core::ffi::{CStr, c_char};
+use rustix::io::Errno;
+
+/// A null-terminated list of strings for execve(2), with one spare place in front of it.
+///
+/// The spare place is for the shell that runs a script without `#!`.
+#[derive(Clone, Copy)]
+pub struct Arguments {
+    first: *mut *const c_char,
+}
+
+impl Arguments {
+    /// The list that begins at `first`.
+    ///
+    /// # Safety
+    /// `first` points into an array of pointers to C strings that ends with a null pointer; the
+    /// element before `first` is part of the array; array and strings live and stay put as long
+    /// as the process does, and nobody else writes to the array.
+    #[must_use]
+    pub const unsafe fn new(first: *mut *const c_char) -> Arguments {
+        Arguments { first }
+    }
+
+    /// The string at `index`; `None` at the end of the list.
+    fn at(&self, index: usize) -> Option<&'static CStr> {
+        // SAFETY: callers count up from 0 and stop at the first `None`, so `index` is at most that
+        // of the null pointer that ends the list; the strings live as long as the process.
+        unsafe {
+            let string = *self.first.add(index);
+            if string.is_null() { None } else { Some(CStr::from_ptr(string)) }
+        }
+    }
+
+    /// The first string of the list.
+    #[must_use]
+    pub fn first(&self) -> Option<&'static CStr> {
+        self.at(0)
+    }
+
+    /// The list without its first string; an empty list stays as it is.
+    #[must_use]
+    pub fn rest(&self) -> Arguments {
+        if self.first().is_none() {
+            return *self;
+        }
+        // SAFETY: there is a string at `first`, so the next element is in the array, at the latest
+        // its null pointer.
+        Arguments { first: unsafe { self.first.add(1) } }
+    }
+
+    /// execve(2). Returns only to say why not.
+    pub fn execute(&self, path: &CStr, environment: Environment) -> Errno {
+        // SAFETY: all three are null-terminated, as the types promise.
+        unsafe {
+            libc::execve(path.as_ptr(), self.first.cast(), environment.0);
+        }
+        last_error()
+    }
+
+    /// Runs `script` by `interpreter`: the arguments become interpreter, script, and the rest.
+    /// Returns only to say why not.
+    pub fn execute_by(
+        &self,
+        interpreter: &'static CStr,
+        script: &CStr,
+        environment: Environment,
+    ) -> Errno {
+        // SAFETY: the array has a place before `first`, and `first` itself is a place that holds a
+        // string (a command was looked up by it). What is written points to strings that outlive
+        // the call; on failure the process ends without reading the list again.
+        unsafe {
+            let interpreted = self.first.sub(1);
+            *interpreted = interpreter.as_ptr();
+            *self.first = script.as_ptr();
+            libc::execve(interpreter.as_ptr(), interpreted.cast(), environment.0);
+        }
+        last_error()
+    }
+}
+
+impl Iterator for Arguments {
+    type Item = &'static CStr;
+
+    fn next(&mut self) -> Option<&'static CStr> {
+        let first = self.first();
+        *self = self.rest();
+        first
+    }
+}
+
+/// A null-terminated list of `NAME=value` strings (environ(7)).
+#[derive(Clone, Copy)]
+pub struct Environment(*const *const c_char);
+
+impl Environment {
+    /// The environment that this process was started with.
+    #[must_use]
+    pub fn inherited() -> Environment {
+        unsafe extern "C" {
+            static environ: *const *const c_char;
+        }
+        // SAFETY: the C library sets it before main, and nothing here ever calls setenv(3).
+        Environment(unsafe { environ })
+    }
+
+    /// The list that begins at `first`.
+    ///
+    /// # Safety
+    /// `first` points to an array of pointers to C strings that ends with a null pointer; array and
+    /// strings live and stay put as long as the process does.
+    #[must_use]
+    pub const unsafe fn new(first: *const *const c_char) -> Environment {
+        Environment(first)
+    }
+
+    /// The value of the variable `name`.
+    #[must_use]
+    pub fn get(&self, name: &[u8]) -> Option<&'static [u8]> {
+        let mut entries = *self;
+        entries.find_map(|entry| {
+            entry.to_bytes().strip_prefix(name).and_then(|rest| rest.strip_prefix(b"="))
+        })
+    }
+}
+
+impl Iterator for Environment {
+    type Item = &'static CStr;
+
+    fn next(&mut self) -> Option<&'static CStr> {
+        if self.0.is_null() {
+            return None;
+        }
+        // SAFETY: the list is null-terminated, and this stops at the null pointer.
+        unsafe {
+            let entry = *self.0;
+            if entry.is_null() {
+                return None;
+            }
+            self.0 = self.0.add(1);
+            Some(CStr::from_ptr(entry))
+        }
+    }
+}
