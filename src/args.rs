@@ -11,8 +11,8 @@ pub(crate) mod spawn;
 pub(crate) enum Request {
     /// Run a command in new namespaces.
     Spawn(Box<Spec>),
-    /// Be the reaper, with these arguments.
-    Init(Arguments),
+    /// Be the reaper called by that name, with these arguments.
+    Init(&'static [u8], Arguments),
     /// Print this text.
     Print(&'static str),
 }
@@ -27,7 +27,7 @@ Runs processes in Linux namespaces of their own.
   help [COMMAND]                                explain all, or one command
   --version                                     name and version
 
-Called as init or unshared-init, it is init.
+Called as init, unshared-init, tini or dumb-init, it is init.
 
 Example: unshared-cli spawn --pid --user -- sh -c 'id; ps ax'
 ";
@@ -39,15 +39,15 @@ const VERSION: &str = concat!("unshared-cli ", env!("UNSHARED_VERSION"), "\n");
 pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     let program = arguments.next().map_or(&[][..], |name| name.to_bytes());
     let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or(program);
-    if matches!(name, b"init" | b"unshared-init") {
-        return Ok(Request::Init(arguments));
+    if matches!(name, b"init" | b"unshared-init" | b"tini" | b"dumb-init") {
+        return Ok(Request::Init(name, arguments));
     }
     let Some(command) = arguments.next() else {
         return Ok(Request::Print(HELP));
     };
     match command.to_bytes() {
         b"spawn" => spawn::parse(arguments),
-        b"init" => Ok(Request::Init(arguments)),
+        b"init" => Ok(Request::Init(b"init", arguments)),
         b"help" => help(arguments),
         b"--help" | b"-h" => Ok(Request::Print(HELP)),
         b"--version" | b"-V" => Ok(Request::Print(VERSION)),

@@ -47,8 +47,8 @@ extern "C" fn main(
 fn run(arguments: Arguments) -> u8 {
     let result = args::parse(arguments).and_then(|request| match request {
         Request::Spawn(spec) => spawn(&spec),
-        Request::Init(arguments) => {
-            Ok(unshared_init::command_line::run(arguments, env!("UNSHARED_VERSION")))
+        Request::Init(program, arguments) => {
+            Ok(unshared_init::command_line::run(program, arguments, env!("UNSHARED_VERSION")))
         }
         Request::Print(text) => print(text),
     });

@@ -170,39 +170,6 @@ pub(crate) fn read_signal(descriptor: &OwnedFd) -> Option<(Signal, Sender)> {
     }
 }
 
-/// Sends this process that signal, and lets it through the mask: with its default action, the
-/// process stops until it is continued, or ends.
-pub(crate) fn stop_by(signal: Signal) {
-    let set = 1_u64 << (signal.number() - 1);
-    let _ = unshared_init::sys::send(rustix::process::getpid(), signal);
-    for how in [libc::SIG_UNBLOCK, libc::SIG_BLOCK] {
-        // SAFETY: the set is 8 bytes, as the kernel's; no handler of ours can run.
-        unsafe {
-            let none = core::ptr::null::<u64>();
-            libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const set, none, 8);
-        }
-    }
-}
-
-/// Whether a shell with job control started us: it is in our session, and not in our process group.
-pub(crate) fn is_job_of_a_shell() -> bool {
-    // SAFETY: all take and return numbers only.
-    unsafe {
-        let shell = libc::getppid();
-        libc::getsid(shell) == libc::getsid(0) && libc::getpgid(shell) != libc::getpgid(0)
-    }
-}
-
-/// Ends this process by that signal, without a core file of its own.
-pub(crate) fn die_by(signal: Signal) {
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    // SAFETY: the default action runs no code of ours.
-    unsafe {
-        libc::signal(signal.number(), libc::SIG_DFL);
-    }
-    stop_by(signal);
-}
-
 /// An argument list for execve(2), which stays until the process ends.
 pub(crate) fn arguments(strings: Vec<CString>) -> Arguments {
     let list = leak(strings, 1);

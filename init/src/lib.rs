@@ -13,9 +13,14 @@
 )]
 
 pub mod command_line;
+mod descendants;
 pub mod errno;
 pub mod exec;
+mod line;
+pub mod number;
+mod readiness;
 pub mod reaper;
 pub mod signal;
 pub mod supervise;
 pub mod sys;
+mod terminal;

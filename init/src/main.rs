@@ -18,8 +18,9 @@ unsafe extern "C" {}
 extern "C" fn main(_count: c_int, arguments: *mut *const c_char) -> c_int {
     // SAFETY: the kernel puts the count in front of the arguments and a null pointer behind them;
     // they live as long as the process, and nobody else touches them.
-    let arguments = unsafe { Arguments::new(arguments) };
-    command_line::run(arguments.rest(), env!("CARGO_PKG_VERSION")).into()
+    let mut arguments = unsafe { Arguments::new(arguments) };
+    let program = arguments.next().map_or(&[][..], |name| name.to_bytes());
+    command_line::run(program, arguments, env!("CARGO_PKG_VERSION")).into()
 }
 
 /// Nothing in this program can panic: where it is optimized, the linker finds no such function as

@@ -9,6 +9,12 @@
 use crate::signal::{Sender, Signal, is_delivered_by_terminal};
 use rustix::process::Pid;
 
+mod backoff;
+mod rules;
+
+pub use backoff::Backoff;
+pub use rules::{Restart, Rewrites, Rules, Statuses};
+
 /// How a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
@@ -43,12 +49,14 @@ pub enum Change {
 pub enum Event {
     /// The command that [`Action::Start`] asked for runs as this process.
     Started(Pid),
+    /// It was forked as this process, could not be executed, and ends with a status that says so.
+    NotExecuted(Pid),
     /// It could not be forked.
     NotStarted,
     /// A signal for us was read.
     Signal(Signal, Sender),
-    /// The end of the grace period.
-    GraceOver,
+    /// The end of a time that was set: the grace period, the delay before a restart.
+    TimeOver,
     /// A child changed.
     Child(Pid, Change),
     /// There are children, and none has news.
@@ -62,24 +70,27 @@ pub enum Event {
 /// What the loop is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// Start the next command.
-    Start,
+    /// Start the command with that number, counted from 0.
+    Start(usize),
     /// Ask for a child's news without waiting.
     Collect,
     /// Wait for a signal.
     Wait,
-    /// Wait for a signal, but not beyond the grace period that [`Action::Terminate`] began.
-    WaitForGrace,
+    /// Wait for a signal, but not beyond the time that [`Action::Terminate`], [`Action::Kill`] or
+    /// [`Action::Delay`] set.
+    WaitForTime,
     /// Send the signal to that process. That it may be refused (the payload has another uid) is of
     /// no consequence.
     Forward(Pid, Signal),
     /// Tell who started us that the main process was stopped by that signal.
     ReportStop(Signal),
-    /// Send TERM, then CONT (so that the stopped ones hear it), to everything in the namespace,
-    /// and begin the grace period.
+    /// Send TERM, then CONT (so that the stopped ones hear it), to everything that is left, and
+    /// begin the grace period.
     Terminate,
-    /// Send KILL to everything in the namespace.
+    /// Send KILL to everything that is left, and set a time for a look at what is left.
     Kill,
+    /// Set the time of the restart.
+    Delay,
     /// End, with the main process's end as our own.
     Finish(Ended),
 }
@@ -89,6 +100,8 @@ pub enum Action {
 pub enum Sweep {
     /// We are PID 1: everything in the namespace is ours to end.
     Namespace,
+    /// We are a subreaper: orphans come to us, and what descends from us is ours to end.
+    Descendants,
     /// We are not: other processes are none of our business.
     Nothing,
 }
@@ -103,49 +116,71 @@ enum Phase {
     Ending(Ended),
     /// What is left has been asked to end.
     Terminating(Ended),
-    /// What was left has been killed.
-    Killing(Ended),
+    /// What was left has been killed, and will be so many times more.
+    Killing(Ended, u8),
+    /// Nothing is left, and the main process will be started again.
+    Delaying(Ended),
 }
 
 /// The reaper's state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reaper {
+    rules: Rules,
     phase: Phase,
-    /// Commands to start after the current one.
-    following: usize,
+    /// The number of the current command.
+    command: usize,
     /// A signal that asked for the end: the command that got it is the last, even if it had ended
     /// already.
     interrupted: Option<Signal>,
-    sweep: Sweep,
+    /// TERM or INT has come: the next one does not want to wait.
+    asked: bool,
+    /// The main process could be executed once: that it cannot be now may be for a moment only.
+    executed: bool,
 }
+
+/// How often what was killed is killed again before it is left to its fate: it may not be ours to
+/// kill (another uid), or not to be woken (waiting for a disk).
+const KILLS: u8 = 10;
 
 /// Reported when our main process cannot be had: the status for "unshared itself failed".
 const FAILED: Ended = Ended::Exited(125);
 
 impl Reaper {
-    /// A reaper for `commands` commands, run one after the other as long as each succeeds. The
-    /// first action is [`Action::Start`].
+    /// A reaper by these rules. The first action is [`Action::Start`] of command 0.
     #[must_use]
-    pub const fn new(commands: usize, sweep: Sweep) -> Reaper {
+    pub const fn new(rules: Rules) -> Reaper {
         Reaper {
+            rules,
             phase: Phase::Starting,
-            following: commands.saturating_sub(1),
+            command: 0,
             interrupted: None,
-            sweep,
+            asked: false,
+            executed: false,
         }
+    }
+
+    /// The rules that it goes by.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The action that follows on an event.
     pub fn next(&mut self, event: Event) -> Action {
         match event {
             Event::Started(pid) => {
+                self.executed = true;
+                self.phase = Phase::Running(pid);
+                Action::Wait
+            }
+            Event::NotExecuted(pid) => {
                 self.phase = Phase::Running(pid);
                 Action::Wait
             }
             Event::NotStarted => self.end(FAILED),
             Event::Signal(Signal::CHLD, _) => Action::Collect,
             Event::Signal(signal, sender) => self.signalled(signal, sender),
-            Event::GraceOver => self.kill(),
+            Event::TimeOver => self.time_over(),
             Event::Child(pid, change) => self.child(pid, change),
             Event::NoNews => self.idle(),
             Event::NoChildren => self.alone(),
@@ -154,36 +189,53 @@ impl Reaper {
     }
 
     fn signalled(&mut self, signal: Signal, sender: Sender) -> Action {
+        let asked_before = self.asked;
+        self.asked |= is_impatient(signal);
+        if self.asks_for_end(signal, sender) {
+            self.interrupted = Some(signal);
+        }
         match self.phase {
             Phase::Running(main) if !is_delivered_by_terminal(signal, sender) => {
-                if matches!(signal, Signal::TERM | Signal::INT | Signal::QUIT | Signal::HUP) {
-                    self.interrupted = Some(signal);
+                match self.rules.rewrites.apply(signal) {
+                    Some(signal) => Action::Forward(main, signal),
+                    None => Action::Wait,
                 }
-                Action::Forward(main, signal)
             }
             // Whoever asks again while we wait for the others to end does not want to wait.
-            Phase::Terminating(_) if matches!(signal, Signal::TERM | Signal::INT) => self.kill(),
+            Phase::Terminating(ended) if asked_before && is_impatient(signal) => {
+                self.kill(ended, KILLS)
+            }
+            Phase::Delaying(ended) if self.interrupted.is_some() => Action::Finish(ended),
             Phase::Starting
             | Phase::Running(_)
             | Phase::Ending(_)
             | Phase::Terminating(_)
-            | Phase::Killing(_) => self.wait(),
+            | Phase::Killing(_, _)
+            | Phase::Delaying(_) => self.wait(),
+        }
+    }
+
+    /// Whether nothing is to be started after that signal.
+    ///
+    /// In a sequence of commands, what the terminal sends is the running command's to judge, as
+    /// with a shell. What is restarted ends with Ctrl-C however it takes it, and takes a hang-up
+    /// that a process sent as the order to read its configuration again.
+    fn asks_for_end(&self, signal: Signal, sender: Sender) -> bool {
+        let restarts = self.rules.restart != Restart::Never;
+        match signal {
+            Signal::TERM | Signal::INT | Signal::QUIT => {
+                restarts || !is_delivered_by_terminal(signal, sender)
+            }
+            Signal::HUP => !restarts || sender != Sender::Process,
+            // Never received; it stands for the parent's end where that is to be the payload's.
+            Signal::KILL => true,
+            _ => false,
         }
     }
 
     fn child(&mut self, pid: Pid, change: Change) -> Action {
         match (self.phase, change) {
-            (Phase::Running(main), Change::Ended(ended)) if main == pid => {
-                if ended != Ended::Exited(0) || self.following == 0 {
-                    return self.end(ended);
-                }
-                if let Some(signal) = self.interrupted {
-                    return self.end(Ended::Killed(signal));
-                }
-                self.following -= 1;
-                self.phase = Phase::Starting;
-                Action::Start
-            }
+            (Phase::Running(main), Change::Ended(ended)) if main == pid => self.main_ended(ended),
             (Phase::Running(main), Change::Stopped(signal)) if main == pid => {
                 Action::ReportStop(signal)
             }
@@ -191,12 +243,39 @@ impl Reaper {
         }
     }
 
+    fn main_ended(&mut self, ended: Ended) -> Action {
+        if self.is_last() || !self.rules.is_success(ended) {
+            return self.end(ended);
+        }
+        if let Some(signal) = self.interrupted {
+            return self.end(Ended::Killed(signal));
+        }
+        self.command += 1;
+        self.phase = Phase::Starting;
+        Action::Start(self.command)
+    }
+
+    /// Whether the current command is the last one.
+    fn is_last(&self) -> bool {
+        self.command.saturating_add(1) >= self.rules.commands
+    }
+
     fn end(&mut self, ended: Ended) -> Action {
         self.phase = Phase::Ending(ended);
-        match self.sweep {
-            Sweep::Namespace => Action::Collect,
-            Sweep::Nothing => Action::Finish(ended),
+        match self.rules.sweep {
+            Sweep::Namespace | Sweep::Descendants => Action::Collect,
+            Sweep::Nothing => self.over(ended),
         }
+    }
+
+    /// The main process has ended, and nothing that is ours to end is left.
+    fn over(&mut self, ended: Ended) -> Action {
+        let may_start = self.executed && self.interrupted.is_none() && self.is_last();
+        if may_start && self.rules.starts_again(ended) {
+            self.phase = Phase::Delaying(ended);
+            return Action::Delay;
+        }
+        Action::Finish(ended)
     }
 
     /// Nothing more to collect, but children are left.
@@ -209,24 +288,33 @@ impl Reaper {
     }
 
     /// No children are left at all.
-    fn alone(&self) -> Action {
+    fn alone(&mut self) -> Action {
         match self.phase {
-            Phase::Ending(ended) | Phase::Terminating(ended) | Phase::Killing(ended) => {
-                Action::Finish(ended)
+            Phase::Ending(ended) | Phase::Terminating(ended) | Phase::Killing(ended, _) => {
+                self.over(ended)
             }
+            Phase::Delaying(_) => self.wait(),
             // Somebody else reaped our main process: its status is lost, and nobody is left.
             Phase::Starting | Phase::Running(_) => Action::Finish(FAILED),
         }
     }
 
-    fn kill(&mut self) -> Action {
+    fn time_over(&mut self) -> Action {
         match self.phase {
-            Phase::Ending(ended) | Phase::Terminating(ended) | Phase::Killing(ended) => {
-                self.phase = Phase::Killing(ended);
-                Action::Kill
+            Phase::Terminating(ended) => self.kill(ended, KILLS),
+            Phase::Killing(ended, 0) => self.over(ended),
+            Phase::Killing(ended, left) => self.kill(ended, left - 1),
+            Phase::Delaying(_) => {
+                self.phase = Phase::Starting;
+                Action::Start(self.command)
             }
-            Phase::Starting | Phase::Running(_) => self.wait(),
+            Phase::Starting | Phase::Running(_) | Phase::Ending(_) => self.wait(),
         }
+    }
+
+    fn kill(&mut self, ended: Ended, left: u8) -> Action {
+        self.phase = Phase::Killing(ended, left);
+        Action::Kill
     }
 
     /// A SIGCHLD stands for any number of children: after an action that interrupted the
@@ -234,20 +322,29 @@ impl Reaper {
     fn done(&self) -> Action {
         match self.phase {
             Phase::Running(_) => Action::Collect,
-            Phase::Starting | Phase::Ending(_) | Phase::Terminating(_) | Phase::Killing(_) => {
-                self.wait()
-            }
+            Phase::Starting
+            | Phase::Ending(_)
+            | Phase::Terminating(_)
+            | Phase::Killing(_, _)
+            | Phase::Delaying(_) => self.wait(),
         }
     }
 
     fn wait(&self) -> Action {
         match self.phase {
-            Phase::Starting => Action::Start,
-            Phase::Running(_) | Phase::Killing(_) => Action::Wait,
+            Phase::Starting => Action::Start(self.command),
+            Phase::Running(_) => Action::Wait,
             Phase::Ending(_) => Action::Collect,
-            Phase::Terminating(_) => Action::WaitForGrace,
+            Phase::Terminating(_) | Phase::Killing(_, _) | Phase::Delaying(_) => {
+                Action::WaitForTime
+            }
         }
     }
+}
+
+/// The signals that cut the grace period short.
+fn is_impatient(signal: Signal) -> bool {
+    matches!(signal, Signal::TERM | Signal::INT)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Signals, as numbers that are known to be in range, and where they came from.
 
+mod names;
+
 /// A signal: 1 to 64 (signal(7)). The real-time signals are among them, which is why this is not
 /// an enumeration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,13 +48,18 @@ impl Signal {
     }
 
     /// Whether the terminal sends this one to every process of its foreground (or, for TTIN and
-    /// TTOU, of the offending) process group. A hang-up is none of them: it goes to the session's
-    /// leader first, which may be us alone.
+    /// TTOU, of the offending) process group. A hang-up goes to the session's leader before.
     #[must_use]
     pub fn is_of_terminal(self) -> bool {
         matches!(
             self,
-            Signal::INT | Signal::QUIT | Signal::TSTP | Signal::TTIN | Signal::TTOU | Signal::WINCH
+            Signal::HUP
+                | Signal::INT
+                | Signal::QUIT
+                | Signal::TSTP
+                | Signal::TTIN
+                | Signal::TTOU
+                | Signal::WINCH
         )
     }
 }
@@ -65,6 +72,8 @@ pub enum Sender {
     /// The launcher, which passes on what the terminal sent to its process group
     /// ([`crate::sys::send_as_terminal`]).
     Terminal,
+    /// The terminal, and it reached us without the main process.
+    TerminalAlone,
     /// A process.
     Process,
 }
@@ -85,7 +94,7 @@ pub fn is_delivered_by_terminal(signal: Signal, sender: Sender) -> bool {
     match sender {
         Sender::Kernel => signal.is_of_terminal(),
         Sender::Terminal => true,
-        Sender::Process => false,
+        Sender::TerminalAlone | Sender::Process => false,
     }
 }
 
@@ -109,8 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hang_up_is_passed_on_whoever_sent_it() {
-        assert!(!is_delivered_by_terminal(Signal::HUP, Sender::Kernel));
+    fn what_reached_us_alone_is_delivered_to_nobody_else() {
+        assert!(is_delivered_by_terminal(Signal::HUP, Sender::Kernel));
+        assert!(!is_delivered_by_terminal(Signal::HUP, Sender::TerminalAlone));
     }
 
     #[test]

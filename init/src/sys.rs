@@ -2,15 +2,26 @@
 //! signal masks, a child on a stack of its own. The only unsafe code of this crate's library.
 #![allow(unsafe_code)]
 
+mod datagram;
+mod descriptor;
+mod jobs;
 mod strings;
 
-pub use strings::{Arguments, Environment};
+pub use datagram::{Address, Receiver};
+pub use descriptor::{Descriptor, Kind, pipe, poll, process_descriptor, signal_descriptor};
+pub use jobs::{
+    die_by, foreground, is_controlling_terminal, is_group, is_in_callers_group, is_job_of_a_shell,
+    leads_session, leave_terminal, own_group, send_to_group, set_foreground, stop_by,
+    stop_own_group_but_self, take_terminal,
+};
+pub use strings::{Arguments, Environment, execute_expression, replace_in_own_environment};
 
 use crate::errno;
+use crate::number::SECOND;
 use crate::reaper::{Change, Ended};
 use crate::signal::{Sender, Signal};
 use core::cell::UnsafeCell;
-use core::ffi::{CStr, c_int, c_void};
+use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus};
@@ -72,12 +83,14 @@ fn set_child_action(action: usize) -> usize {
     }
 }
 
-/// Nanoseconds of a second.
-pub const SECOND: u64 = 1_000_000_000;
-
 /// sigtimedwait(2) for any signal; `None` when `timeout`, in nanoseconds, is over.
 #[must_use]
 pub fn wait_for_signal(timeout: Option<u64>) -> Option<(Signal, Sender)> {
+    wait_for(None, timeout)
+}
+
+/// sigtimedwait(2) for one signal, or for any.
+fn wait_for(one: Option<Signal>, timeout: Option<u64>) -> Option<(Signal, Sender)> {
     let limit = timeout.map(|timeout| libc::timespec {
         tv_sec: (timeout / SECOND) as _,
         tv_nsec: (timeout % SECOND) as _,
@@ -88,7 +101,15 @@ pub fn wait_for_signal(timeout: Option<u64>) -> Option<(Signal, Sender)> {
         // SAFETY: the set is filled before it is read, `info` is written by the kernel and is valid
         // as all zeros, and the limit outlives the call.
         let (number, sender) = unsafe {
-            all.as_mut_ptr().cast::<u8>().write_bytes(0xff, size_of::<libc::sigset_t>());
+            match one {
+                None => {
+                    all.as_mut_ptr().cast::<u8>().write_bytes(0xff, size_of::<libc::sigset_t>())
+                }
+                Some(one) => {
+                    libc::sigemptyset(all.as_mut_ptr());
+                    libc::sigaddset(all.as_mut_ptr(), one.number());
+                }
+            }
             let limit = limit.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
             let number = libc::sigtimedwait(all.as_ptr(), info.as_mut_ptr(), limit);
             let info = info.assume_init();
@@ -137,6 +158,17 @@ impl SignalSet {
     }
 }
 
+/// pidfd_send_signal(2).
+pub fn send_through(process: &Descriptor, signal: Signal) -> Result<(), Errno> {
+    // SAFETY: takes numbers and a null pointer only.
+    let result = unsafe {
+        let none = core::ptr::null::<libc::siginfo_t>();
+        let number = signal.number();
+        libc::syscall(libc::SYS_pidfd_send_signal, process.number(), number, none, 0)
+    };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
+}
+
 /// The value that goes with a signal of the terminal's that is passed on.
 const TERMINAL: usize = 0x7474_7974;
 
@@ -148,15 +180,6 @@ pub fn send_as_terminal(pid: Pid, signal: Signal) {
     unsafe {
         libc::sigqueue(pid.as_raw_nonzero().get(), signal.number(), value);
     }
-}
-
-/// Whether a child of ours is still in the process group that it was started in: ours, or, for
-/// PID 1 of a namespace, one outside of it, which is number 0 inside.
-#[must_use]
-pub fn is_in_callers_group(child: Pid) -> bool {
-    // SAFETY: both take and return numbers only.
-    let (group, own) = unsafe { (libc::getpgid(child.as_raw_nonzero().get()), libc::getpgid(0)) };
-    group == 0 || group == own
 }
 
 /// kill(2) for every process that there is but ourselves. Only a namespace's PID 1 may want that.
@@ -205,6 +228,15 @@ pub fn now() -> u64 {
         libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time);
     }
     (time.tv_sec as u64).wrapping_mul(SECOND).wrapping_add(time.tv_nsec as u64)
+}
+
+/// Asks for a signal at the end of our parent (PR_SET_PDEATHSIG of prctl(2)); any of the 64, unlike
+/// rustix's.
+pub fn set_parent_death_signal(signal: Signal) -> Result<(), Errno> {
+    let number = signal.number().unsigned_abs();
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(number)) };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 /// Whether a child borrows our memory until it executes something.
@@ -291,23 +323,6 @@ pub fn write(stream: Stream, bytes: &[u8]) -> Result<(), Errno> {
         }
     }
     Ok(())
-}
-
-/// Reads the beginning of a file, as far as it can be read; returns how many bytes that is.
-pub fn read_beginning(path: &CStr, buffer: &mut [u8]) -> usize {
-    // SAFETY: `path` is null-terminated, the descriptor is ours and closed again, and the kernel
-    // writes no more than the buffer's length. NONBLOCK, because opening a FIFO would wait for
-    // somebody who writes to it.
-    let length = unsafe {
-        let file = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK);
-        if file < 0 {
-            return 0;
-        }
-        let length = libc::read(file, buffer.as_mut_ptr().cast(), buffer.len());
-        libc::close(file);
-        length
-    };
-    usize::try_from(length).unwrap_or(0)
 }
 
 /// _exit(2): nothing is flushed, and no handler runs.

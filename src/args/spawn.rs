@@ -7,7 +7,7 @@ use crate::spec::{MapChoice, Spec};
 use lexopt::{Arg, Parser};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use unshared_init::command_line::seconds;
+use unshared_init::number::seconds;
 use unshared_init::sys::Arguments;
 
 pub(crate) const HELP: &str = "\

@@ -7,11 +7,10 @@ use crate::perform;
 use crate::step::{Side, Step};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use unshared_init::command_line::DEFAULT_GRACE;
 use unshared_init::exec::{self, Text};
-use unshared_init::reaper::{Ended, Reaper, Sweep};
+use unshared_init::reaper::{Ended, Reaper, Rules, Sweep};
 use unshared_init::signal::Signal;
-use unshared_init::supervise::{Payload, supervise};
+use unshared_init::supervise::{DEFAULT_GRACE, Payload, Started, supervise};
 use unshared_init::sys::{self, Memory};
 
 /// The process that was cloned into the new namespaces.
@@ -76,8 +75,8 @@ impl<'a> Child<'a> {
             return self.become_payload(0);
         }
         let sweep = if spec.has_init() { Sweep::Namespace } else { Sweep::Nothing };
-        let reaper = Reaper::new(self.run.commands.len(), sweep);
-        let ended = supervise(reaper, spec.grace.unwrap_or(DEFAULT_GRACE), self);
+        let rules = Rules { commands: self.run.commands.len(), ..Rules::new(sweep) };
+        let ended = supervise(Reaper::new(rules), spec.grace.unwrap_or(DEFAULT_GRACE), self);
         if let Ended::Killed(signal) = ended {
             self.parent.send(&Message::Killed(signal));
         }
@@ -129,7 +128,7 @@ impl<'a> Child<'a> {
 
 /// As the reaper's payload. The reaper is this process.
 impl Payload for Child<'_> {
-    fn start(&mut self, index: usize) -> Result<Pid, Errno> {
+    fn start(&mut self, index: usize) -> Result<Started, Errno> {
         let memory = if self.changes_ids() { Memory::Copied } else { Memory::Shared };
         let pid = sys::start(memory, &mut || self.become_payload(index)).inspect_err(|errno| {
             self.failed(FORK, *errno);
@@ -137,10 +136,10 @@ impl Payload for Child<'_> {
         if index + 1 == self.run.commands.len() {
             self.last_is_started();
         }
-        Ok(pid)
+        Ok(Started { pid, executed: true })
     }
 
-    fn stopped(&mut self, signal: Signal) {
+    fn stopped(&mut self, _main: Pid, signal: Signal) {
         self.parent.send(&Message::Stopped(signal));
     }
 }

@@ -14,7 +14,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 use unshared_init::reaper::{Change, Ended};
 use unshared_init::signal::{Sender, Signal, is_delivered_by_terminal};
-use unshared_init::sys::{SignalSet, change_of, is_in_callers_group, send, send_as_terminal};
+use unshared_init::sys::{
+    SignalSet, change_of, die_by, is_in_callers_group, is_job_of_a_shell, leads_session, send,
+    send_as_terminal, stop_by,
+};
 
 /// The launcher, once there is a child.
 pub(super) struct Parent<'a> {
@@ -159,7 +162,7 @@ impl<'a> Parent<'a> {
             && self.from_terminal == Some(signal)
         {
             // A shell ends its loop only if what it waited for died of Ctrl-C (wait(2)).
-            sys::die_by(signal);
+            die_by(signal);
         }
         Ok(ended.code())
     }
@@ -216,7 +219,8 @@ impl<'a> Parent<'a> {
             return;
         }
         self.from_terminal = Some(signal);
-        if early {
+        // A terminal hangs up on the leader of its session alone.
+        if early || (signal == Signal::HUP && leads_session()) {
             let _ = send(self.pid, signal);
             return;
         }
@@ -296,8 +300,8 @@ impl<'a> Parent<'a> {
 /// The shell that started us shall see a stopped job; it continues us and the payload alike, with
 /// the whole process group. Where no shell does that, nobody would: then we wait on.
 fn stop_too(signal: Signal) {
-    if sys::is_job_of_a_shell() {
-        sys::stop_by(signal);
+    if is_job_of_a_shell() {
+        stop_by(signal);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What kind of program a file is: a script with its interpreter, or an ELF file with its machine
 //! and its loader (elf(5)).
 use super::{Failure, NOT_EXECUTABLE, NOT_FOUND, SHELL, exists};
-use crate::sys::read_beginning;
+use crate::sys::{Descriptor, Kind};
 use core::ffi::CStr;
 use rustix::io::Errno;
 
@@ -14,7 +14,7 @@ const SCRIPT_LINE: usize = 256;
 
 /// The beginning of a file, as far as it can be read.
 fn head<'a>(path: &CStr, buffer: &'a mut [u8; HEAD]) -> &'a [u8] {
-    let length = read_beginning(path, buffer);
+    let length = Descriptor::open(path, Kind::File).map_or(0, |file| file.read(buffer));
     buffer.get(..length).unwrap_or(&[])
 }
 

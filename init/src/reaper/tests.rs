@@ -17,7 +17,15 @@ fn signal(signal: Signal) -> Event {
 
 /// Tells a new PID 1 the events after its start, and collects its answers.
 fn play(events: &[Event]) -> Vec<Action> {
-    play_on(Reaper::new(1, Sweep::Namespace), events)
+    play_on(Reaper::new(Rules::new(Sweep::Namespace)), events)
+}
+
+fn sequence(commands: usize) -> Reaper {
+    Reaper::new(Rules { commands, ..Rules::new(Sweep::Namespace) })
+}
+
+fn restarting(restart: Restart) -> Reaper {
+    Reaper::new(Rules { restart, ..Rules::new(Sweep::Namespace) })
 }
 
 fn play_on(mut reaper: Reaper, events: &[Event]) -> Vec<Action> {
@@ -49,7 +57,7 @@ fn what_is_left_gets_term_then_the_grace_period_then_kill() {
             ended(MAIN, 0),
             Event::NoNews,
             Event::Done,
-            Event::GraceOver,
+            Event::TimeOver,
             Event::Done,
             signal(Signal::CHLD),
             ended(OTHER, 0),
@@ -59,9 +67,9 @@ fn what_is_left_gets_term_then_the_grace_period_then_kill() {
             Action::Collect,
             Action::Collect,
             Action::Terminate,
-            Action::WaitForGrace,
+            Action::WaitForTime,
             Action::Kill,
-            Action::Wait,
+            Action::WaitForTime,
             Action::Collect,
             Action::Collect,
             Action::Finish(Ended::Exited(0)),
@@ -123,17 +131,17 @@ fn a_stopped_main_process_is_reported_and_collecting_goes_on() {
 fn commands_follow_each_other_while_they_succeed() {
     assert_eq!(
         play_on(
-            Reaper::new(3, Sweep::Namespace),
+            sequence(3),
             &[ended(MAIN, 0), Event::Started(pid(OTHER)), ended(OTHER, 4), Event::NoChildren]
         ),
-        [Action::Start, Action::Wait, Action::Collect, Action::Finish(Ended::Exited(4))]
+        [Action::Start(1), Action::Wait, Action::Collect, Action::Finish(Ended::Exited(4))]
     );
 }
 
 #[test]
 fn without_a_namespace_nothing_but_the_main_process_matters() {
     assert_eq!(
-        play_on(Reaper::new(1, Sweep::Nothing), &[ended(MAIN, 1)]),
+        play_on(Reaper::new(Rules::new(Sweep::Nothing)), &[ended(MAIN, 1)]),
         [Action::Finish(Ended::Exited(1))]
     );
 }
@@ -146,61 +154,9 @@ fn a_main_process_killed_by_a_signal_is_128_and_its_number() {
 
 #[test]
 fn a_command_that_cannot_be_forked_is_our_own_failure() {
-    let mut reaper = Reaper::new(1, Sweep::Namespace);
+    let mut reaper = sequence(1);
     assert_eq!(reaper.next(Event::NotStarted), Action::Collect);
     assert_eq!(reaper.next(Event::NoChildren), Action::Finish(Ended::Exited(125)));
-}
-
-/// Every order of events up to a depth at which all phases have been through: whatever comes, the
-/// reaper finishes only with the status of its main process, signals only it, and never starts a
-/// second one while the first runs.
-#[test]
-fn no_order_of_events_makes_it_lie() {
-    fn descend(events: &mut Vec<Event>, alphabet: &[Event], depth: usize) {
-        let mut reaper = Reaper::new(1, Sweep::Namespace);
-        let _ = reaper.next(Event::Started(pid(MAIN)));
-        let mut status = None;
-        for event in events.iter() {
-            if status.is_none() {
-                status = match event {
-                    Event::Child(who, Change::Ended(ended)) if *who == pid(MAIN) => Some(*ended),
-                    _ => None,
-                };
-            }
-            match reaper.next(*event) {
-                Action::Finish(ended) => {
-                    assert_eq!(ended, status.unwrap_or(FAILED), "{events:?}");
-                    return;
-                }
-                Action::Forward(who, _) => {
-                    assert_eq!(who, pid(MAIN), "{events:?}");
-                    assert_eq!(status, None, "{events:?}");
-                }
-                Action::Terminate | Action::Kill => assert!(status.is_some(), "{events:?}"),
-                Action::Start => panic!("started again: {events:?}"),
-                Action::Collect | Action::Wait | Action::WaitForGrace | Action::ReportStop(_) => {}
-            }
-        }
-        if depth > 0 {
-            for event in alphabet {
-                events.push(*event);
-                descend(events, alphabet, depth - 1);
-                events.pop();
-            }
-        }
-    }
-    let alphabet = [
-        ended(MAIN, 5),
-        ended(OTHER, 6),
-        Event::Child(pid(MAIN), Change::Stopped(Signal::STOP)),
-        signal(Signal::TERM),
-        signal(Signal::CHLD),
-        Event::GraceOver,
-        Event::NoNews,
-        Event::NoChildren,
-        Event::Done,
-    ];
-    descend(&mut Vec::new(), &alphabet, 6);
 }
 
 #[test]
@@ -208,7 +164,7 @@ fn after_a_term_no_other_command_is_started() {
     let killed = Ended::Killed(Signal::TERM);
     assert_eq!(
         play_on(
-            Reaper::new(2, Sweep::Namespace),
+            sequence(2),
             &[signal(Signal::TERM), Event::Done, ended(MAIN, 0), Event::NoChildren]
         ),
         [
@@ -219,3 +175,125 @@ fn after_a_term_no_other_command_is_started() {
         ]
     );
 }
+
+#[test]
+fn a_term_while_the_others_end_is_the_first_if_none_came_before() {
+    let actions = play(&[
+        ended(MAIN, 0),
+        Event::NoNews,
+        Event::Done,
+        signal(Signal::TERM),
+        signal(Signal::INT),
+    ]);
+    assert_eq!(actions[3..], [Action::WaitForTime, Action::Kill]);
+}
+
+#[test]
+fn what_cannot_be_killed_is_left_to_its_fate() {
+    let mut events = vec![ended(MAIN, 4), Event::NoNews, Event::Done];
+    for _ in 0..=KILLS {
+        events.extend([Event::TimeOver, Event::Done]);
+    }
+    events.push(Event::TimeOver);
+    let actions = play(&events);
+    let kills = actions.iter().filter(|action| **action == Action::Kill).count();
+    assert_eq!(kills, usize::from(KILLS) + 1);
+    assert_eq!(actions.last(), Some(&Action::Finish(Ended::Exited(4))));
+}
+
+#[test]
+fn what_is_started_again_is_started_after_a_delay_with_nothing_left() {
+    assert_eq!(
+        play_on(
+            restarting(Restart::OnFailure),
+            &[
+                ended(MAIN, 1),
+                Event::NoNews,
+                Event::Done,
+                ended(OTHER, 0),
+                Event::NoChildren,
+                Event::Done,
+                Event::TimeOver,
+                Event::Started(pid(OTHER)),
+                ended(OTHER, 0),
+                Event::NoChildren,
+            ]
+        ),
+        [
+            Action::Collect,
+            Action::Terminate,
+            Action::WaitForTime,
+            Action::Collect,
+            Action::Delay,
+            Action::WaitForTime,
+            Action::Start(0),
+            Action::Wait,
+            Action::Collect,
+            Action::Finish(Ended::Exited(0)),
+        ]
+    );
+}
+
+#[test]
+fn a_request_to_end_is_the_end_of_restarts() {
+    for request in [Signal::TERM, Signal::INT, Signal::QUIT] {
+        let running = [signal(request), Event::Done, ended(MAIN, 1), Event::NoChildren];
+        let delayed = [ended(MAIN, 1), Event::NoChildren, Event::Done, signal(request)];
+        for events in [running, delayed] {
+            let actions = play_on(restarting(Restart::Always), &events);
+            assert_eq!(actions.last(), Some(&Action::Finish(Ended::Exited(1))), "{request:?}");
+        }
+    }
+}
+
+#[test]
+fn ctrl_c_is_the_end_of_restarts_though_it_is_not_forwarded() {
+    let typed = Event::Signal(Signal::INT, Sender::Kernel);
+    let actions = play_on(restarting(Restart::Always), &[typed, ended(MAIN, 0), Event::NoChildren]);
+    assert_eq!(actions, [Action::Wait, Action::Collect, Action::Finish(Ended::Exited(0))]);
+}
+
+#[test]
+fn a_hang_up_by_a_process_is_no_end_of_restarts_and_one_by_the_terminal_is() {
+    for (sender, last) in [
+        (Sender::Process, Action::Delay),
+        (Sender::Kernel, Action::Finish(Ended::Exited(1))),
+        (Sender::TerminalAlone, Action::Finish(Ended::Exited(1))),
+    ] {
+        let events = [Event::Signal(Signal::HUP, sender), ended(MAIN, 1), Event::NoChildren];
+        assert_eq!(play_on(restarting(Restart::Always), &events).last(), Some(&last));
+    }
+}
+
+#[test]
+fn what_could_never_be_executed_is_not_tried_again() {
+    let mut reaper = restarting(Restart::Always);
+    assert_eq!(reaper.next(Event::NotExecuted(pid(MAIN))), Action::Wait);
+    assert_eq!(reaper.next(ended(MAIN, 127)), Action::Collect);
+    assert_eq!(reaper.next(Event::NoChildren), Action::Finish(Ended::Exited(127)));
+}
+
+#[test]
+fn what_could_be_executed_once_is_tried_again_when_it_cannot() {
+    let mut reaper = restarting(Restart::OnFailure);
+    for event in [Event::Started(pid(MAIN)), ended(MAIN, 1), Event::NoChildren, Event::Done] {
+        let _ = reaper.next(event);
+    }
+    assert_eq!(reaper.next(Event::TimeOver), Action::Start(0));
+    assert_eq!(reaper.next(Event::NotExecuted(pid(OTHER))), Action::Wait);
+    assert_eq!(reaper.next(ended(OTHER, 127)), Action::Collect);
+    assert_eq!(reaper.next(Event::NoChildren), Action::Delay);
+}
+
+#[test]
+fn a_signal_is_passed_on_as_what_it_was_rewritten_to() {
+    let mut rules = Rules::new(Sweep::Namespace);
+    rules.rewrites.set(Signal::TERM, Some(Signal::QUIT));
+    rules.rewrites.set(Signal::HUP, None);
+    assert_eq!(
+        play_on(Reaper::new(rules), &[signal(Signal::TERM), Event::Done, signal(Signal::HUP)]),
+        [Action::Forward(pid(MAIN), Signal::QUIT), Action::Collect, Action::Wait]
+    );
+}
+
+mod orders;

@@ -1,5 +1,7 @@
 //! The lists of strings that execve(2) reads.
 use super::last_error;
+use crate::exec::SHELL;
+use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_char};
 use rustix::io::Errno;
 
@@ -123,6 +125,54 @@ impl Environment {
             entry.to_bytes().strip_prefix(name).and_then(|rest| rest.strip_prefix(b"="))
         })
     }
+}
+
+/// Executes the shell with an expression. Returns only to say why not.
+pub fn execute_expression(expression: &CStr, environment: Environment) -> Errno {
+    let words = [SHELL.as_ptr(), c"-c".as_ptr(), expression.as_ptr(), core::ptr::null::<c_char>()];
+    // SAFETY: both lists end with null pointers.
+    unsafe {
+        libc::execve(SHELL.as_ptr(), words.as_ptr(), environment.0);
+    }
+    last_error()
+}
+
+/// Room for one entry that replaces another.
+struct Entry(UnsafeCell<[u8; Entry::SIZE]>);
+
+impl Entry {
+    const SIZE: usize = 128;
+}
+
+// SAFETY: only `replace_in_own_environment` touches it, once, while there is one thread.
+unsafe impl Sync for Entry {}
+
+static ENTRY: Entry = Entry(UnsafeCell::new([0; Entry::SIZE]));
+
+/// Replaces an entry of the environment that this process was started with by a copy of `entry`
+/// (`NAME=value`, up to 127 bytes). There is room for one; a second call replaces what the first
+/// one left.
+pub fn replace_in_own_environment(name: &[u8], entry: &CStr) -> Result<(), Errno> {
+    let bytes = entry.to_bytes_with_nul();
+    if bytes.len() > Entry::SIZE {
+        return Err(Errno::NAMETOOLONG);
+    }
+    let mut place = Environment::inherited().0.cast_mut();
+    // SAFETY: the C library's list is ours to write to and ends with a null pointer, where this
+    // stops; the copy fits, and lives as long as the process.
+    unsafe {
+        while !(*place).is_null() {
+            let rest = CStr::from_ptr(*place).to_bytes().strip_prefix(name);
+            if rest.is_some_and(|rest| rest.starts_with(b"=")) {
+                let copy = ENTRY.0.get().cast::<u8>();
+                copy.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+                *place = copy.cast();
+                return Ok(());
+            }
+            place = place.add(1);
+        }
+    }
+    Err(Errno::NOENT)
 }
 
 impl Iterator for Environment {

@@ -1,0 +1,287 @@
+//! How a payload says that it is ready, and who is told.
+//!
+//! It may write a newline to a descriptor (as s6's services do), or send `READY=1` to the socket
+//! that NOTIFY_SOCKET names (sd_notify(3)). A service manager takes such messages from the process
+//! that it started only, and that is us: the payload gets a socket of ours, and what it says there
+//! is passed on.
+use crate::descendants;
+use crate::sys::{self, Address, Descriptor, Environment, Receiver};
+use core::ffi::CStr;
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+/// The environment variable with the manager's address.
+const VARIABLE: &[u8] = b"NOTIFY_SOCKET";
+
+/// The longest message that a manager takes (PIPE_BUF).
+const LONGEST: usize = 4096;
+
+/// What is watched besides signals.
+pub(crate) struct Readiness {
+    /// The number of the payload's descriptor.
+    number: Option<i32>,
+    /// Both ends of its pipe until it has been started; then the reading one, until it is ready.
+    reading: Option<Descriptor>,
+    writing: Option<Descriptor>,
+    manager: Option<Manager>,
+    /// Readable or hung up when our parent has ended.
+    parent: Option<Descriptor>,
+    /// Readable when there is a signal.
+    signals: Option<Descriptor>,
+}
+
+/// Who started us, and wants to know.
+struct Manager {
+    address: Address,
+    receiver: Receiver,
+    /// We are PID 1: whoever is in our namespace may speak for the payload.
+    is_first: bool,
+}
+
+/// What there is to tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum News {
+    /// A signal.
+    Signal,
+    /// The payload says that it is ready.
+    Ready,
+    /// Our parent has ended.
+    ParentEnded,
+    /// The time is over.
+    TimeOver,
+}
+
+impl Readiness {
+    /// Nothing but signals.
+    #[must_use]
+    pub(crate) const fn none() -> Readiness {
+        Readiness {
+            number: None,
+            reading: None,
+            writing: None,
+            manager: None,
+            parent: None,
+            signals: None,
+        }
+    }
+
+    /// Watches for a newline that the payload writes to its descriptor `number`.
+    pub(crate) fn watch_newline(&mut self, number: i32) {
+        self.number = Some(number);
+    }
+
+    /// Watches a descriptor that is readable or hung up once our parent has ended.
+    pub(crate) fn watch_parent(&mut self, descriptor: Descriptor) {
+        self.parent = Some(descriptor);
+    }
+
+    /// Stands between the payload and the manager that NOTIFY_SOCKET names, if one is named by an
+    /// address of the local kind; the payload will find our socket in its environment.
+    pub(crate) fn stand_between(&mut self, is_first: bool) -> Result<(), Errno> {
+        let Some(address) = Environment::inherited().get(VARIABLE).and_then(Address::parse) else {
+            return Ok(());
+        };
+        let receiver = Receiver::new()?;
+        let mut entry = heapless::Vec::<u8, 128>::new();
+        let name = receiver.address()?;
+        let parts = [VARIABLE, b"=@"];
+        let bytes = parts.into_iter().flatten().copied().chain(name.abstract_name()).chain([0]);
+        for byte in bytes {
+            entry.push(byte).map_err(|_| Errno::NAMETOOLONG)?;
+        }
+        let entry = CStr::from_bytes_with_nul(&entry).map_err(|_| Errno::INVAL)?;
+        sys::replace_in_own_environment(VARIABLE, entry)?;
+        self.manager = Some(Manager { address, receiver, is_first });
+        Ok(())
+    }
+
+    /// Whether anything could ever say that the payload is ready.
+    #[must_use]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.number.is_some() || self.manager.is_some()
+    }
+
+    /// Makes what the next start needs.
+    pub(crate) fn prepare(&mut self) -> Result<(), Errno> {
+        if self.signals.is_none() && (self.is_watched() || self.parent.is_some()) {
+            self.signals = Some(sys::signal_descriptor()?);
+        }
+        if self.number.is_some() {
+            let (reading, writing) = sys::pipe()?;
+            (self.reading, self.writing) = (Some(reading), Some(writing));
+        }
+        Ok(())
+    }
+
+    /// Child, not executed yet: gives the payload its descriptor.
+    pub(crate) fn hand_over(&self) -> Result<(), Errno> {
+        match (&self.writing, self.number) {
+            (Some(writing), Some(number)) => writing.hand_over(number),
+            (_, _) => Ok(()),
+        }
+    }
+
+    /// The payload has been started: its end of the pipe is its own now.
+    pub(crate) fn started(&mut self) {
+        self.writing = None;
+    }
+
+    /// Whether signals are all there is to wait for.
+    #[must_use]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.reading.is_none() && self.manager.is_none() && self.parent.is_none()
+    }
+
+    /// Waits for what happens next, for `timeout` nanoseconds at most.
+    pub(crate) fn wait(&mut self, timeout: Option<u64>) -> News {
+        let end = timeout.map(|timeout| sys::now().saturating_add(timeout));
+        loop {
+            let left = end.map(|end| end.saturating_sub(sys::now()));
+            match self.poll(left) {
+                Some(news) => return news,
+                None if left == Some(0) => return News::TimeOver,
+                None => {}
+            }
+        }
+    }
+
+    fn poll(&mut self, timeout: Option<u64>) -> Option<News> {
+        let manager = self.manager.as_ref().map(|manager| manager.receiver.descriptor());
+        let (signals, reading, parent) = (&self.signals, &self.reading, &self.parent);
+        let descriptors = [signals.as_ref(), reading.as_ref(), manager, parent.as_ref()];
+        let [signal, newline, message, parent] = sys::poll(descriptors, timeout).ok()?;
+        if parent {
+            self.parent = None;
+            return Some(News::ParentEnded);
+        }
+        if newline && self.read_newline() {
+            if let Some(manager) = &self.manager {
+                manager.tell(READY, &[]);
+            }
+            return Some(News::Ready);
+        }
+        if message && self.manager.as_ref().is_some_and(Manager::pass_on) {
+            return Some(News::Ready);
+        }
+        signal.then_some(News::Signal)
+    }
+
+    /// Reads what the payload wrote; says whether a newline was in it. Nothing more is to be said
+    /// then, nor when nobody has the other end any longer.
+    fn read_newline(&mut self) -> bool {
+        let Some(reading) = &self.reading else {
+            return false;
+        };
+        let mut buffer = [0; 64];
+        let length = reading.read(&mut buffer);
+        let is_ready = buffer.get(..length).is_some_and(|said| said.contains(&b'\n'));
+        if is_ready || length == 0 {
+            self.reading = None;
+        }
+        is_ready
+    }
+}
+
+/// What says that a service is ready.
+const READY: &[u8] = b"READY=1";
+
+impl Manager {
+    /// Takes one message and passes it on; says whether the payload is ready by it.
+    fn pass_on(&self) -> bool {
+        let mut buffer = [0; LONGEST];
+        let Some(datagram) = self.receiver.receive(&mut buffer) else {
+            return false;
+        };
+        if !datagram.sender.is_some_and(|(pid, user)| self.may_speak(pid, user)) {
+            return false;
+        }
+        let message = buffer.get(..datagram.length).unwrap_or(&[]);
+        let mut passed_on = heapless::Vec::<u8, LONGEST>::new();
+        for line in lines_to_pass_on(message) {
+            let _ = passed_on.extend_from_slice(line);
+            let _ = passed_on.push(b'\n');
+        }
+        self.tell(&passed_on, &datagram.rights);
+        lines_to_pass_on(message).any(|line| line == READY)
+    }
+
+    /// A manager that is not there is no reason for the payload to end.
+    fn tell(&self, message: &[u8], rights: &[Descriptor]) {
+        let _ = self.receiver.send(&self.address, message, rights);
+    }
+
+    /// Whether that sender is the payload or belongs to it. The socket can be reached by everybody
+    /// who shares our network namespace.
+    fn may_speak(&self, pid: i32, user: u32) -> bool {
+        if self.is_first {
+            return pid > 0;
+        }
+        user == 0 || user == geteuid().as_raw() || descendants::is_one(pid)
+    }
+}
+
+/// The lines of a message but for those that name the main process: that is us.
+fn lines_to_pass_on(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    message
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty() && !line.starts_with(b"MAINPID"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(to: &Descriptor, text: &[u8]) {
+        use std::io::Write;
+        let path = format!("/proc/self/fd/{}", to.number());
+        std::fs::OpenOptions::new().write(true).open(path).unwrap().write_all(text).unwrap();
+    }
+
+    fn passed_on(message: &[u8]) -> Vec<&[u8]> {
+        lines_to_pass_on(message).collect()
+    }
+
+    #[test]
+    fn the_main_process_of_a_service_stays_who_it_is() {
+        assert_eq!(
+            passed_on(b"MAINPID=7\nREADY=1\nMAINPIDFDID=3\nSTATUS=up and running"),
+            [&b"READY=1"[..], b"STATUS=up and running"]
+        );
+        assert!(passed_on(b"").is_empty());
+    }
+
+    #[test]
+    fn a_newline_is_readiness_and_is_read_once() {
+        let mut readiness = Readiness::none();
+        readiness.watch_newline(3);
+        readiness.prepare().unwrap();
+        let writing = readiness.writing.take().unwrap();
+        write(&writing, b"not yet");
+        assert_eq!(readiness.wait(Some(0)), News::TimeOver);
+        write(&writing, b"now\nand more");
+        assert_eq!(readiness.wait(Some(0)), News::Ready);
+        assert!(readiness.is_idle());
+    }
+
+    #[test]
+    fn a_payload_that_closes_its_end_is_not_ready() {
+        let mut readiness = Readiness::none();
+        readiness.watch_newline(3);
+        readiness.prepare().unwrap();
+        readiness.started();
+        assert_eq!(readiness.wait(Some(1000)), News::TimeOver);
+        assert!(readiness.is_idle());
+    }
+
+    #[test]
+    fn the_end_of_the_parent_is_told_once() {
+        let (parent, theirs) = sys::pipe().unwrap();
+        let mut readiness = Readiness::none();
+        readiness.watch_parent(parent);
+        readiness.prepare().unwrap();
+        assert_eq!(readiness.wait(Some(0)), News::TimeOver);
+        drop(theirs);
+        assert_eq!(readiness.wait(None), News::ParentEnded);
+        assert!(readiness.is_idle());
+    }
+}
