@@ -71,8 +71,16 @@ fn sysctl(name: &str) -> Option<u64> {
     std::str::from_utf8(&text).ok()?.trim().parse().ok()
 }
 
-/// Whether our root is none of the mounts that we see, or another than that of PID 1.
+/// Whether our root is no mount, none of the mounts that we see, or another than that of PID 1.
 fn in_chroot() -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
+    // Without /proc, from Linux 5.8 on.
+    if let Ok(status) = rustix::fs::statx(CWD, c"/", AtFlags::empty(), StatxFlags::empty())
+        && status.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
+        && !status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
+    {
+        return true;
+    }
     let mounts = read_file("/proc/self/mountinfo").unwrap_or_default();
     let has_root = mounts
         .split(|byte| *byte == b'\n')
@@ -143,7 +151,7 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (Step::SetTimeOffsets { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {
             NEEDS_ADMIN
         }
-        (Step::MakeMountsPrivate, Errno::INVAL) if in_chroot() => {
+        (Step::MakeMountsPrivate, Errno::INVAL) => {
             "\"/\" is a chroot and not a mount; bind the directory onto itself before chroot"
         }
         (Step::MountProc, Errno::PERM) => return masked_proc(),
@@ -158,6 +166,19 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
              mount private"
         }
         (Step::BindNamespace(..), Errno::PERM) => "only root can mount",
+        (Step::SetTimeOffsets { .. }, Errno::NOSPC | Errno::USERS) => {
+            let mut time = Namespaces::default();
+            time.add(Namespace::Time);
+            return Some(limit(time));
+        }
+        (Step::WriteUidMap(map) | Step::WriteGidMap(map), Errno::INVAL)
+            if map.lines().len() >= PAGE =>
+        {
+            return Some(format!(
+                "its text has {} bytes, and the kernel takes less than a page",
+                map.lines().len()
+            ));
+        }
         (Step::SetTimeOffsets { .. }, Errno::RANGE) => {
             "a clock inside cannot begin before 0, and not go far beyond 146 years"
         }
@@ -165,6 +186,9 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
     };
     Some(hint.to_owned())
 }
+
+/// The smallest page that there is.
+const PAGE: usize = 4096;
 
 fn lacks_setfcap() -> bool {
     rustix::thread::capabilities(None)

@@ -59,6 +59,16 @@ fn run(arguments: Arguments) -> u8 {
 }
 
 fn spawn(spec: &spec::Spec) -> Result<u8, Error> {
+    let result = plan_and_walk(spec);
+    if let Err(error) = &result
+        && !spec.dry_run
+    {
+        walk::report::Report::new(spec).failed(error);
+    }
+    result
+}
+
+fn plan_and_walk(spec: &spec::Spec) -> Result<u8, Error> {
     let host = host::Host::look(spec)?;
     let plan = plan::plan(spec, &host)?;
     if spec.dry_run {

@@ -184,21 +184,18 @@ fn run_helper(
             Err(errno) => return Err(errno.into()),
         }
     };
-    match status.exit_status() {
-        Some(0) => Ok(()),
-        Some(127) => Err(Failure {
-            errno: Errno::NOENT,
-            reason: Some(format!(
-                "{}; Debian's package uidmap has it",
-                escape(String::from_utf8_lossy(&complaint).trim().as_bytes())
-            )),
-            code: FAILED,
-        }),
-        _ => {
-            let reason = escape(String::from_utf8_lossy(&complaint).trim().as_bytes());
-            Err(Failure { errno: Errno::PERM, reason: Some(reason), code: FAILED })
+    let complaint = escape(String::from_utf8_lossy(&complaint).trim().as_bytes());
+    let (errno, reason) = match status.exit_status() {
+        Some(0) => return Ok(()),
+        // Our own word for a program that is not there (exec::execute).
+        Some(127) if complaint.starts_with("not found") => {
+            (Errno::NOENT, format!("{complaint}; Debian's package uidmap has it"))
         }
-    }
+        Some(code) if complaint.is_empty() => (Errno::PERM, format!("it ended with status {code}")),
+        Some(_) => (Errno::PERM, complaint),
+        None => (Errno::INTR, String::from("a signal ended it")),
+    };
+    Err(Failure { errno, reason: Some(reason), code: FAILED })
 }
 
 fn read_all(file: &rustix::fd::OwnedFd) -> Vec<u8> {

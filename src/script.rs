@@ -16,6 +16,13 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     let mut become_root = String::new();
     for (side, step) in &plan.steps {
         match (side, step) {
+            (Side::Parent, Step::BindNamespace(Namespace::User, file)) => {
+                // From inside its namespace, as it tries to, unshare(1) may not mount on the host.
+                script.push_str(&format!(
+                    "# left out: unshare(1) cannot keep a user namespace in a file: {}\n",
+                    word(file.as_bytes())
+                ));
+            }
             (Side::Parent, Step::BindNamespace(namespace, file)) => {
                 let file = word(file.as_bytes());
                 script.push_str(&format!("touch {file}\n"));

@@ -13,7 +13,7 @@ pub(crate) mod channel;
 mod child;
 mod command;
 mod parent;
-mod report;
+pub(crate) mod report;
 
 use channel::Channel;
 
@@ -68,7 +68,13 @@ pub(crate) fn run(spec: &Spec, plan: &Plan) -> Result<u8, Error> {
     match sys::clone_into(plan.namespaces) {
         Err(errno) => Err(hint::for_clone(spec, plan.namespaces, errno)),
         Ok(Cloned::Parent(pid)) => {
-            drop(theirs);
+            if spec.has_init() {
+                // Init's end is the news. That its end of the channel closes a little earlier
+                // would only wake us for nothing.
+                core::mem::forget(theirs);
+            } else {
+                drop(theirs);
+            }
             parent::Parent::new(&run, pid, ours).walk()
         }
         Ok(Cloned::Child { time_left }) => {

@@ -5,7 +5,7 @@ use crate::exec;
 use crate::line::Line;
 use crate::readiness::{News, Readiness};
 use crate::reaper::{Change, Ended, Event, Reaper, Restart, Sweep};
-use crate::signal::{Sender, Signal};
+use crate::signal::{Sender, Signal, is_delivered_by_terminal};
 use crate::supervise::{Payload, Started, supervise};
 use crate::sys::{self, Arguments, Descriptor, Environment, Memory, SignalState, Stream};
 use crate::terminal::{self, Terminal};
@@ -91,8 +91,15 @@ fn run_command(mut options: Options) -> Option<u8> {
         options.group = Group::Session;
     }
     let reaper = Reaper::new(options.rules.clone());
-    let mut command =
-        Command { options: &options, signals, is_first, readiness, main: None, hook: None };
+    let mut command = Command {
+        options: &options,
+        signals,
+        is_first,
+        readiness,
+        main: None,
+        hook: None,
+        from_terminal: None,
+    };
     let ended = supervise(reaper, options.grace, &mut command);
     if let Some(main) = command.main
         && options.group == Group::Own
@@ -187,6 +194,8 @@ struct Command<'a> {
     main: Option<Pid>,
     /// The process of `--ready-exec`.
     hook: Option<Pid>,
+    /// The last signal that the terminal sent to us and the command alike.
+    from_terminal: Option<Signal>,
 }
 
 impl Payload for Command<'_> {
@@ -216,35 +225,18 @@ impl Payload for Command<'_> {
         match self.options.group {
             // The shell that started us waits for us, not for the command.
             Group::Callers | Group::Session => {
-                if sys::is_job_of_a_shell() {
-                    sys::stop_by(signal);
-                }
+                sys::stop_with_payload(signal, self.from_terminal == Some(signal));
             }
             Group::Own => terminal::stopped(main, signal),
         }
     }
 
     fn wait(&mut self, timeout: Option<u64>) -> Option<(Signal, Sender)> {
-        let end = timeout.map(|timeout| sys::now().saturating_add(timeout));
-        loop {
-            let left = end.map(|end| end.saturating_sub(sys::now()));
-            if self.readiness.is_idle() {
-                return sys::wait_for_signal(left);
-            }
-            match self.readiness.wait(left) {
-                News::Signal => {
-                    if let Some(signal) = sys::wait_for_signal(Some(0)) {
-                        return Some(signal);
-                    }
-                }
-                News::Ready => self.ready(),
-                News::ParentEnded => {
-                    let signal = self.options.parent_death.unwrap_or(Signal::TERM);
-                    return Some((signal, Sender::Process));
-                }
-                News::TimeOver => return None,
-            }
+        let (signal, sender) = self.wait_for_signal(timeout)?;
+        if is_delivered_by_terminal(signal, sender) {
+            self.from_terminal = Some(signal);
         }
+        Some((signal, sender))
     }
 
     fn forward(&mut self, main: Pid, signal: Signal) {
@@ -273,6 +265,29 @@ impl Payload for Command<'_> {
 }
 
 impl Command<'_> {
+    fn wait_for_signal(&mut self, timeout: Option<u64>) -> Option<(Signal, Sender)> {
+        let end = timeout.map(|timeout| sys::now().saturating_add(timeout));
+        loop {
+            let left = end.map(|end| end.saturating_sub(sys::now()));
+            if self.readiness.is_idle() {
+                return sys::wait_for_signal(left);
+            }
+            match self.readiness.wait(left) {
+                News::Signal => {
+                    if let Some(signal) = sys::wait_for_signal(Some(0)) {
+                        return Some(signal);
+                    }
+                }
+                News::Ready => self.ready(),
+                News::ParentEnded => {
+                    let signal = self.options.parent_death.unwrap_or(Signal::TERM);
+                    return Some((signal, Sender::Process));
+                }
+                News::TimeOver => return None,
+            }
+        }
+    }
+
     /// Child, not executed yet, memory shared with us: becomes the command, or says why not.
     fn execute(&self) -> u8 {
         if let Some(signal) = self.options.parent_death

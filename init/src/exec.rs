@@ -134,6 +134,9 @@ fn explain(path: &CStr, errno: Errno) -> Failure {
     match errno {
         Errno::NOENT => image::missing_interpreter(path),
         Errno::NOEXEC => image::wrong_format(path),
+        Errno::ACCESS if FileType::from_raw_mode(status.st_mode) != FileType::RegularFile => {
+            Failure::new(errno, NOT_EXECUTABLE, &[name, b" is no regular file"])
+        }
         Errno::ACCESS if status.st_mode & 0o111 == 0 => {
             Failure::new(errno, NOT_EXECUTABLE, &[name, b" has no execute permission"])
         }

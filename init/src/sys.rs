@@ -10,9 +10,9 @@ mod strings;
 pub use datagram::{Address, Receiver};
 pub use descriptor::{Descriptor, Kind, pipe, poll, process_descriptor, signal_descriptor};
 pub use jobs::{
-    die_by, foreground, is_controlling_terminal, is_group, is_in_callers_group, is_job_of_a_shell,
-    leads_session, leave_terminal, own_group, send_to_group, set_foreground, stop_by,
-    stop_own_group_but_self, take_terminal,
+    die_by, foreground, is_controlling_terminal, is_group, is_in_callers_group, leads_session,
+    leave_terminal, own_group, send_to_group, set_foreground, stop_own_group_but_self,
+    stop_with_payload, take_abandoned_terminal, take_terminal,
 };
 pub use strings::{Arguments, Environment, execute_expression, replace_in_own_environment};
 
@@ -133,8 +133,9 @@ pub fn send(pid: Pid, signal: Signal) -> Result<(), Errno> {
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
-/// A set of signals.
+/// A set of signals, as the kernel has it.
 #[derive(Clone, Copy, Default)]
+#[repr(transparent)]
 pub struct SignalSet(u64);
 
 impl SignalSet {
@@ -149,12 +150,22 @@ impl SignalSet {
         SignalSet(set)
     }
 
+    /// Whether a signal is in.
+    #[must_use]
+    pub fn has(self, signal: Signal) -> bool {
+        self.0 & SignalSet::of(signal).0 != 0
+    }
+
     /// Takes a signal out; says whether it was in.
     pub fn take(&mut self, signal: Signal) -> bool {
-        let bit = 1_u64.wrapping_shl(signal.number().wrapping_sub(1).unsigned_abs());
-        let had = self.0 & bit != 0;
-        self.0 &= !bit;
+        let had = self.has(signal);
+        self.0 &= !SignalSet::of(signal).0;
         had
+    }
+
+    /// The set of one signal.
+    fn of(signal: Signal) -> SignalSet {
+        SignalSet(1_u64.wrapping_shl(signal.number().wrapping_sub(1).unsigned_abs()))
     }
 }
 

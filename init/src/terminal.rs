@@ -83,7 +83,5 @@ pub(crate) fn stopped(group: Pid, signal: Signal) {
             sys::stop_own_group_but_self();
         }
     }
-    if sys::is_job_of_a_shell() {
-        sys::stop_by(signal);
-    }
+    sys::stop_with_payload(signal, false);
 }

@@ -110,9 +110,15 @@ impl IdMap {
         lines
     }
 
-    /// The map as a message shows it.
+    /// The map as a message shows it: the beginning of a long one.
     pub(crate) fn shown(&self) -> String {
-        self.0.iter().map(|extent| colons(*extent).replace(':', " ")).collect::<Vec<_>>().join(", ")
+        const SHOWN: usize = 5;
+        let lines = self.0.iter().take(SHOWN).map(|extent| colons(*extent).replace(':', " "));
+        let mut shown = lines.collect::<Vec<_>>().join(", ");
+        if self.0.len() > SHOWN {
+            shown.push_str(&format!(", and {} more", self.0.len() - SHOWN));
+        }
+        shown
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is executed in the end: argument lists and environment.
 use crate::spec::Spec;
 use crate::sys;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use unshared_init::exec::SHELL;
 use unshared_init::sys::{Arguments, Environment};
 
@@ -19,18 +19,25 @@ pub(super) fn environment(spec: &Spec) -> Environment {
     if !spec.clear_env && spec.variables.is_empty() {
         return inherited;
     }
+    // Of several with one name, the last one counts; where a thousand are given, looking each up
+    // among all the others would take seconds.
+    let mut given: Vec<(usize, &CString)> = spec.variables.iter().enumerate().collect();
+    given.sort_unstable_by(|(place, one), (other_place, other)| {
+        name(one).cmp(name(other)).then(other_place.cmp(place))
+    });
+    given.dedup_by(|(_, later), (_, kept)| name(later) == name(kept));
+    let is_given = |entry: &CStr| {
+        given.binary_search_by(|(_, variable)| name(variable).cmp(name(entry))).is_ok()
+    };
     let mut entries: Vec<CString> = Vec::new();
     if !spec.clear_env {
-        entries.extend(inherited.map(ToOwned::to_owned));
+        entries.extend(inherited.filter(|entry| !is_given(entry)).map(ToOwned::to_owned));
     }
-    for variable in &spec.variables {
-        entries.retain(|entry| name(entry) != name(variable));
-        entries.push(variable.clone());
-    }
+    entries.extend(given.into_iter().map(|(_, variable)| variable.clone()));
     sys::environment(entries)
 }
 
 /// The part before the `=`.
-fn name(entry: &CString) -> &[u8] {
-    entry.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
+fn name(entry: &CStr) -> &[u8] {
+    entry.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use super::report::Report;
 use crate::error::Error;
 use crate::hint;
 use crate::perform::{self, Undo};
+use crate::spec::namespace::Namespace;
 use crate::step::Side;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags};
@@ -15,8 +16,8 @@ use rustix::process::{Pid, WaitOptions};
 use unshared_init::reaper::{Change, Ended};
 use unshared_init::signal::{Sender, Signal, is_delivered_by_terminal};
 use unshared_init::sys::{
-    SignalSet, change_of, die_by, is_in_callers_group, is_job_of_a_shell, leads_session, send,
-    send_as_terminal, stop_by,
+    SignalSet, change_of, die_by, is_in_callers_group, leads_session, send, send_as_terminal,
+    stop_with_payload, take_abandoned_terminal,
 };
 
 /// The launcher, once there is a child.
@@ -45,7 +46,7 @@ pub(super) struct Parent<'a> {
 /// What the parent waits for.
 enum News {
     Message(Message),
-    /// The channel is closed: a child without init has executed the payload, an init ends.
+    /// The channel is closed: a child without init has executed the payload.
     Closed,
     /// The child changed.
     Child(Change),
@@ -73,8 +74,7 @@ impl<'a> Parent<'a> {
     /// Parent, the caller's namespaces: walks through the plan and waits for the payload's end.
     pub(super) fn walk(mut self) -> Result<u8, Error> {
         let result = self.perform_steps().and_then(|()| self.wait_for_end());
-        if let Err(error) = &result {
-            self.report.failed(error);
+        if result.is_err() {
             self.kill_child();
             for undo in self.undo.drain(..).rev() {
                 undo.perform();
@@ -132,14 +132,8 @@ impl<'a> Parent<'a> {
                 News::Message(message) => self.take_in(message),
                 // The socket does not survive execve(2): the payload runs.
                 News::Closed if direct && self.failed.is_none() => self.report.started(self.pid),
-                News::Closed if self.run.spec.has_init() => {
-                    // Init ends, and its namespace with it.
-                    if let Some(ended) = self.wait_for_child() {
-                        return self.finish(ended);
-                    }
-                }
                 News::Closed => {}
-                News::Child(Change::Stopped(signal)) => stop_too(signal),
+                News::Child(Change::Stopped(signal)) => self.stop_too(signal),
                 News::Child(Change::Ended(ended)) => {
                     while let Ok(Some(message)) = self.channel.try_receive() {
                         self.take_in(message);
@@ -153,6 +147,9 @@ impl<'a> Parent<'a> {
     /// The child has ended, and has told all it had to tell.
     fn finish(&mut self, ended: Ended) -> Result<u8, Error> {
         self.reaped = true;
+        if self.run.spec.namespaces.has(Namespace::Pid) {
+            take_abandoned_terminal();
+        }
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -179,7 +176,7 @@ impl<'a> Parent<'a> {
             // Sent when the fork is done; the reason why nothing was executed came before.
             Message::Started if self.failed.is_some() => {}
             Message::Started => self.report.started(self.pid),
-            Message::Stopped(signal) => stop_too(signal),
+            Message::Stopped(signal) => self.stop_too(signal),
             Message::Killed(signal) => self.killed = Some(signal),
             Message::Failed(failed) => {
                 self.failed = Some(hint::for_failed(
@@ -231,6 +228,13 @@ impl<'a> Parent<'a> {
         }
     }
 
+    /// The shell that started us shall see a stopped job; it continues us and the payload alike,
+    /// with the whole process group. Where no shell does that, nobody would: then we wait on.
+    fn stop_too(&mut self, signal: Signal) {
+        let by_terminal = self.from_terminal.take() == Some(signal);
+        stop_with_payload(signal, by_terminal);
+    }
+
     /// Whether our child waits for the payload rather than being it.
     fn has_reaper(&self) -> bool {
         self.run.spec.has_init() || self.run.commands.len() > 1
@@ -250,9 +254,12 @@ impl<'a> Parent<'a> {
         if !self.closed {
             let _ = waits.push(PollFd::new(&self.channel, PollFlags::IN));
         }
-        match rustix::event::poll(&mut waits, None) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(Error::system("poll", errno)),
+        // Interrupted is only who was stopped and continued; what was told meanwhile comes before
+        // the signals.
+        while let Err(errno) = rustix::event::poll(&mut waits, None) {
+            if errno != Errno::INTR {
+                return Err(Error::system("poll", errno));
+            }
         }
         if waits.get(1).is_none_or(|wait| wait.revents().is_empty()) {
             return Ok(None);
@@ -294,14 +301,6 @@ impl<'a> Parent<'a> {
             let _ = send(self.pid, Signal::KILL);
             let _ = self.wait_for_child();
         }
-    }
-}
-
-/// The shell that started us shall see a stopped job; it continues us and the payload alike, with
-/// the whole process group. Where no shell does that, nobody would: then we wait on.
-fn stop_too(signal: Signal) {
-    if is_job_of_a_shell() {
-        stop_by(signal);
     }
 }
 

@@ -8,13 +8,13 @@ use unshared_init::reaper::Ended;
 use unshared_init::signal::Signal;
 
 /// Where the news go.
-pub(super) struct Report {
+pub(crate) struct Report {
     status: Option<i32>,
     verbose: bool,
 }
 
 impl Report {
-    pub(super) fn new(spec: &Spec) -> Report {
+    pub(crate) fn new(spec: &Spec) -> Report {
         Report { status: spec.status_fd, verbose: spec.verbose }
     }
 
@@ -49,7 +49,7 @@ impl Report {
     }
 
     /// The launch failed.
-    pub(super) fn failed(&self, error: &Error) {
+    pub(crate) fn failed(&self, error: &Error) {
         let message = json_string(&error.message());
         let code = error.code;
         self.object(&format!("{{\"event\":\"failed\",\"status\":{code},\"message\":{message}}}"));

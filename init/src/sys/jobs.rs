@@ -1,5 +1,5 @@
 //! Job control: process groups, sessions, and the terminal's foreground (credentials(7), tty(4)).
-use super::{send, wait_for};
+use super::{SignalSet, send, wait_for};
 use crate::signal::Signal;
 use rustix::process::Pid;
 
@@ -34,8 +34,7 @@ pub fn leads_session() -> bool {
 }
 
 /// Whether a shell with job control started us: it is in our session, and not in our process group.
-#[must_use]
-pub fn is_job_of_a_shell() -> bool {
+fn is_job_of_a_shell() -> bool {
     // SAFETY: all take and return numbers only.
     unsafe {
         let shell = libc::getppid();
@@ -66,8 +65,8 @@ pub fn stop_own_group_but_self() {
 
 /// Sends this process that signal, and lets it through the mask: with its default action, the
 /// process stops until it is continued, or ends.
-pub fn stop_by(signal: Signal) {
-    let set = 1_u64.wrapping_shl(signal.number().wrapping_sub(1).unsigned_abs());
+fn stop_by(signal: Signal) {
+    let set = SignalSet::of(signal);
     let _ = send(rustix::process::getpid(), signal);
     for how in [libc::SIG_UNBLOCK, libc::SIG_BLOCK] {
         // SAFETY: the set is 8 bytes, as the kernel's; no handler of ours can run.
@@ -75,6 +74,32 @@ pub fn stop_by(signal: Signal) {
             let none = core::ptr::null::<u64>();
             libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const set, none, 8);
         }
+    }
+}
+
+/// The payload was stopped by that signal: stops with it, if whoever continues it will continue us.
+///
+/// That is so for a job of a shell's, and for what the terminal sent to our whole process group
+/// (`by_terminal`). Where CONT is pending, the news of the stop is older than its end.
+pub fn stop_with_payload(signal: Signal, by_terminal: bool) {
+    let pending = SignalSet::pending();
+    if pending.has(Signal::CONT) {
+        return;
+    }
+    if by_terminal || pending.has(signal) || is_job_of_a_shell() {
+        stop_by(signal);
+    }
+}
+
+/// Takes the foreground of the terminal that is standard input, if the process group that had it
+/// is gone: a shell that had job control could not give it back to a group that it did not see
+/// from inside its PID namespace.
+pub fn take_abandoned_terminal() {
+    if let Some(group) = foreground(0)
+        && group != own_group()
+        && !is_group(group)
+    {
+        set_foreground(0, own_group());
     }
 }
 
