@@ -10,6 +10,9 @@ use std::ffi::CString;
 /// The script for a plan.
 pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     let mut script = String::from("#!/bin/sh\n# Roughly what unshared-cli would do:\n");
+    if spec.restart.is_some() {
+        script.push_str("# left out: --restart, for which unshare(1) has nothing\n");
+    }
     let mapping = Mapping::of(plan, host);
     let mut unshare = Unshare::new(plan);
     let mut lines = vec![String::from("set -e")];

@@ -1,6 +1,7 @@
 //! What the user asked for, as plain data, and every rule between options.
 use crate::error::Error;
 use std::ffi::CString;
+use unshared_init::reaper::Restart;
 use unshared_init::sys::Arguments;
 
 pub(crate) mod idmap;
@@ -46,6 +47,10 @@ pub(crate) struct Spec {
     pub(crate) die_with_parent: bool,
     /// Nanoseconds between TERM and KILL for what the payload leaves behind.
     pub(crate) grace: Option<u64>,
+    /// Whether the payload is started again; needs an init.
+    pub(crate) restart: Option<Restart>,
+    /// End by the signal that killed the payload.
+    pub(crate) re_raise: bool,
     pub(crate) status_fd: Option<i32>,
     pub(crate) keep_fds: Vec<i32>,
     pub(crate) dry_run: bool,
@@ -87,6 +92,9 @@ impl Spec {
         }
         if self.grace.is_some() && (self.no_init || !has_pid) {
             return refuse("--grace without an init: nothing is ended but the command itself");
+        }
+        if self.restart.is_some() && (self.no_init || !has_pid) {
+            return refuse("--restart without an init (--pid): nobody is there to start it again");
         }
         for (option, name) in [("hostname", &self.hostname), ("domainname", &self.domainname)] {
             if name.as_ref().is_some_and(|name| name.count_bytes() > UTS_LENGTH) {
@@ -166,5 +174,6 @@ mod tests {
         assert!(with(|spec| spec.no_init = true).is_err());
         assert!(with(|spec| spec.no_proc = true).is_err());
         assert!(with(|spec| spec.grace = Some(1)).is_err());
+        assert!(with(|spec| spec.restart = Some(Restart::Always)).is_err());
     }
 }

@@ -8,6 +8,7 @@ use lexopt::{Arg, Parser};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use unshared_init::number::seconds;
+use unshared_init::reaper::Restart;
 use unshared_init::sys::Arguments;
 
 pub(crate) const HELP: &str = "\
@@ -22,6 +23,7 @@ Namespaces (=FILE keeps one alive at FILE; not for --pid):
   --no-init             COMMAND itself is PID 1, not our reaper
   --no-proc             leave /proc alone
   --grace SECONDS       from TERM to KILL for what COMMAND leaves (default 10)
+  --restart WHEN        start COMMAND again: never, on-failure or always
   --monotonic SECONDS, --boottime SECONDS    offsets of the clocks inside
 Ids:
   -r, --map-root-user   you are root inside (what --user does by itself)
@@ -37,6 +39,7 @@ What COMMAND finds:
   --die-with-parent     COMMAND is killed when unshared-cli is
 What you find:
   --dry-run             print what would be done, as a shell script
+  --re-raise            an end by the signal that killed COMMAND
   --status-fd FD        what happens, as JSON, one object a line
   -v, --verbose         each step as it is done
 
@@ -136,6 +139,7 @@ impl Reader {
             "--no-proc" => spec.no_proc = true,
             "--die-with-parent" => spec.die_with_parent = true,
             "--clear-env" => spec.clear_env = true,
+            "--re-raise" => spec.re_raise = true,
             "--dry-run" => spec.dry_run = true,
             "-v" | "--verbose" => spec.verbose = true,
             "-r" | "--map-root-user" => choose(&mut spec.map, MapChoice::Root)?,
@@ -162,6 +166,7 @@ impl Reader {
             "--uid" => once(&mut spec.uid, id(value()?, name)?, name)?,
             "--gid" => once(&mut spec.gid, id(value()?, name)?, name)?,
             "--grace" => once(&mut spec.grace, grace(value()?)?, name)?,
+            "--restart" => once(&mut spec.restart, restart(value()?)?, name)?,
             "--status-fd" => once(&mut spec.status_fd, descriptor(value()?, name)?, name)?,
             "--keep-fd" => spec.keep_fds.push(descriptor(value()?, name)?),
             "--env" => spec.variables.push(variable(value()?)?),
@@ -233,6 +238,11 @@ fn offset(value: OsString, name: &str) -> Result<i64, Error> {
 
 fn grace(value: OsString) -> Result<u64, Error> {
     seconds(value.as_bytes()).ok_or_else(|| wrong("--grace", &value, "a number of seconds, from 0"))
+}
+
+fn restart(value: OsString) -> Result<Restart, Error> {
+    Restart::parse(value.as_bytes())
+        .ok_or_else(|| wrong("--restart", &value, "never, on-failure or always"))
 }
 
 fn extent(value: OsString, name: &str) -> Result<Extent, Error> {

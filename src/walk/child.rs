@@ -8,7 +8,7 @@ use crate::step::{Side, Step};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use unshared_init::exec::{self, Text};
-use unshared_init::reaper::{Ended, Reaper, Rules, Sweep};
+use unshared_init::reaper::{Ended, Reaper, Restart, Rules, Sweep};
 use unshared_init::signal::Signal;
 use unshared_init::supervise::{DEFAULT_GRACE, Payload, Started, supervise};
 use unshared_init::sys::{self, Memory};
@@ -75,7 +75,11 @@ impl<'a> Child<'a> {
             return self.become_payload(0);
         }
         let sweep = if spec.has_init() { Sweep::Namespace } else { Sweep::Nothing };
-        let rules = Rules { commands: self.run.commands.len(), ..Rules::new(sweep) };
+        let rules = Rules {
+            commands: self.run.commands.len(),
+            restart: spec.restart.unwrap_or(Restart::Never),
+            ..Rules::new(sweep)
+        };
         let ended = supervise(Reaper::new(rules), spec.grace.unwrap_or(DEFAULT_GRACE), self);
         if let Ended::Killed(signal) = ended {
             self.parent.send(&Message::Killed(signal));
@@ -130,13 +134,20 @@ impl<'a> Child<'a> {
 impl Payload for Child<'_> {
     fn start(&mut self, index: usize) -> Result<Started, Errno> {
         let memory = if self.changes_ids() { Memory::Copied } else { Memory::Shared };
-        let pid = sys::start(memory, &mut || self.become_payload(index)).inspect_err(|errno| {
+        // Where memory is copied, nobody tells; then the exit status alone does.
+        let mut executed = true;
+        let started = sys::start(memory, &mut || {
+            let status = self.become_payload(index);
+            executed = false;
+            status
+        });
+        let pid = started.inspect_err(|errno| {
             self.failed(FORK, *errno);
         })?;
-        if index + 1 == self.run.commands.len() {
+        if index + 1 == self.run.commands.len() && executed {
             self.last_is_started();
         }
-        Ok(Started { pid, executed: true })
+        Ok(Started { pid, executed })
     }
 
     fn stopped(&mut self, _main: Pid, signal: Signal) {

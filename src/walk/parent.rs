@@ -41,6 +41,8 @@ pub(super) struct Parent<'a> {
     killed: Option<Signal>,
     /// What went wrong in the child.
     failed: Option<Error>,
+    /// The last command was executed once.
+    was_started: bool,
 }
 
 /// What the parent waits for.
@@ -68,6 +70,7 @@ impl<'a> Parent<'a> {
             from_terminal: None,
             killed: None,
             failed: None,
+            was_started: false,
         }
     }
 
@@ -153,8 +156,18 @@ impl<'a> Parent<'a> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
+        if let Ended::Killed(signal @ (Signal::HUP | Signal::INT)) = ended
+            && self.run.spec.namespaces.has(Namespace::Pid)
+        {
+            return Ok(self.rebooted(signal));
+        }
         let ended = self.killed.map_or(ended, Ended::Killed);
         self.report.ended(ended);
+        if let Ended::Killed(signal) = ended
+            && self.run.spec.re_raise
+        {
+            die_by(signal);
+        }
         if let Ended::Killed(signal @ (Signal::INT | Signal::QUIT)) = ended
             && self.from_terminal == Some(signal)
         {
@@ -162,6 +175,29 @@ impl<'a> Parent<'a> {
             die_by(signal);
         }
         Ok(ended.code())
+    }
+
+    /// The fork is done. Where the command was not executed, the reason has come before; with
+    /// restarts that is not the end.
+    fn started(&mut self) {
+        if self.failed.is_none() {
+            self.was_started = true;
+            self.report.started(self.pid);
+        } else if self.run.spec.restart.is_some()
+            && let Some(error) = self.failed.take()
+        {
+            crate::say(&error.message());
+        }
+    }
+
+    /// PID 1 is immune to these two signals; the kernel has it end as if by them when somebody in
+    /// its namespace called reboot(2).
+    fn rebooted(&self, signal: Signal) -> u8 {
+        let command = if signal == Signal::HUP { "restart" } else { "power-off" };
+        crate::say(&format!("reboot(2) was called in the PID namespace: {command}"));
+        let code = Ended::Killed(signal).code();
+        self.report.rebooted(command, code);
+        code
     }
 
     fn take_in(&mut self, message: Message) {
@@ -173,19 +209,18 @@ impl<'a> Parent<'a> {
                     self.report.done(*side, step, self.pid);
                 }
             }
-            // Sent when the fork is done; the reason why nothing was executed came before.
-            Message::Started if self.failed.is_some() => {}
-            Message::Started => self.report.started(self.pid),
+            Message::Started => self.started(),
             Message::Stopped(signal) => self.stop_too(signal),
             Message::Killed(signal) => self.killed = Some(signal),
             Message::Failed(failed) => {
-                self.failed = Some(hint::for_failed(
-                    self.run.spec,
-                    self.run.plan,
-                    self.run.commands,
-                    self.pid,
-                    &failed,
-                ));
+                let (spec, plan, commands) = (self.run.spec, self.run.plan, self.run.commands);
+                let error = hint::for_failed(spec, plan, commands, self.pid, &failed);
+                if self.was_started {
+                    // Started again, and not executed this time: the next time it may well be.
+                    crate::say(&error.message());
+                } else {
+                    self.failed = Some(error);
+                }
             }
         }
     }

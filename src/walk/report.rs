@@ -48,6 +48,13 @@ impl Report {
         });
     }
 
+    /// Somebody in the namespace called reboot(2).
+    pub(super) fn rebooted(&self, command: &str, code: u8) {
+        self.object(&format!(
+            "{{\"event\":\"rebooted\",\"command\":\"{command}\",\"status\":{code}}}"
+        ));
+    }
+
     /// The launch failed.
     pub(crate) fn failed(&self, error: &Error) {
         let message = json_string(&error.message());
