@@ -107,6 +107,13 @@ fn run_command(mut options: Options) -> Option<u8> {
     {
         terminal.take_from(main);
     }
+    if let Some(main) = command.main
+        && options.ends_group
+        && options.rules.sweep == Sweep::Nothing
+    {
+        sys::send_to_group(main, Signal::TERM);
+        sys::send_to_group(main, Signal::CONT);
+    }
     let status = options.rules.status(ended);
     if let Ended::Killed(signal) = ended
         && options.re_raise

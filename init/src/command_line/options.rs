@@ -23,6 +23,8 @@ pub(super) struct Options {
     /// Nanoseconds between TERM and KILL.
     pub(super) grace: u64,
     pub(super) group: Group,
+    /// What is left of that group gets TERM, where nothing else is ours to end.
+    pub(super) ends_group: bool,
     pub(super) subreaper: bool,
     /// What the end of our parent means to the command.
     pub(super) parent_death: Option<Signal>,
@@ -58,6 +60,7 @@ impl Options {
             rules: Rules::new(Sweep::Nothing),
             grace: DEFAULT_GRACE,
             group: Group::Callers,
+            ends_group: false,
             subreaper: false,
             parent_death: None,
             parent_fd: None,
@@ -113,6 +116,7 @@ impl Options {
     fn be_dumb_init(&mut self, environment: Environment) {
         if environment.get(b"DUMB_INIT_SETSID") != Some(b"0") {
             self.group = Group::Session;
+            self.ends_group = true;
             // A session of its own has no shell: the kernel ignores these three there.
             for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
                 self.rules.rewrites.set(signal, Some(Signal::STOP));
@@ -121,6 +125,11 @@ impl Options {
         if environment.get(b"DUMB_INIT_DEBUG") == Some(b"1") {
             self.verbosity = 3;
         }
+    }
+
+    fn be_single_child(&mut self) {
+        self.group = Group::Callers;
+        self.ends_group = false;
     }
 
     /// A word that begins with one dash: options of one letter, and maybe a value right behind.
@@ -134,7 +143,7 @@ impl Options {
             match letter {
                 b's' => self.subreaper = true,
                 b'g' => self.group = Group::Own,
-                b'c' => self.group = Group::Callers,
+                b'c' => self.be_single_child(),
                 b'w' => self.warn_of_reaping = true,
                 b'v' => self.verbosity = self.verbosity.saturating_add(1),
                 b'q' => self.verbosity = 0,
@@ -193,7 +202,7 @@ impl Options {
                 return Err(Wrong(b"unknown option, or one that takes no value:", word));
             }
             b"--re-raise" => self.re_raise = true,
-            b"--single-child" => self.group = Group::Callers,
+            b"--single-child" => self.be_single_child(),
             b"--verbose" => self.verbosity = self.verbosity.saturating_add(1),
             b"--quiet" => self.verbosity = 0,
             b"--help" => return Ok(Some(Request::Help)),
