@@ -67,13 +67,13 @@ pub(crate) fn stopped(group: Pid, signal: Signal) {
     if let Some(terminal) = Terminal::of_session() {
         if matches!(signal, Signal::TTIN | Signal::TTOU) && terminal.is_to_be_had() {
             terminal.give_to(group);
-            sys::send_to_group(group, Signal::CONT);
+            let _ = sys::send_to_group(group, Signal::CONT);
             return;
         }
         if signal == Signal::TSTP && sys::leads_session() {
             // There is no shell that would ever continue it. The kernel does not even stop a group
             // that is alone with its terminal (an orphaned process group, setpgid(2)).
-            sys::send_to_group(group, Signal::CONT);
+            let _ = sys::send_to_group(group, Signal::CONT);
             return;
         }
         let was_in_front = terminal.is_of(group);

@@ -1,6 +1,7 @@
 //! Job control: process groups, sessions, and the terminal's foreground (credentials(7), tty(4)).
-use super::{SignalSet, send, wait_for};
+use super::{SignalSet, last_error, send, wait_for};
 use crate::signal::Signal;
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 /// Whether a child of ours is still in the process group that it was started in: ours, or, for
@@ -42,14 +43,11 @@ fn is_job_of_a_shell() -> bool {
     }
 }
 
-/// kill(2) for the process group that `leader` leads. If it leads none, it has gone over to another
-/// one, and gets the signal alone.
-pub fn send_to_group(leader: Pid, signal: Signal) {
+/// kill(2) for the process group that `leader` leads or led.
+pub fn send_to_group(leader: Pid, signal: Signal) -> Result<(), Errno> {
     // SAFETY: takes numbers only.
     let result = unsafe { libc::kill(-leader.as_raw_nonzero().get(), signal.number()) };
-    if result < 0 {
-        let _ = send(leader, signal);
-    }
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
 /// Sends TSTP to our own process group, without stopping ourselves. For PID 1 of a namespace the
