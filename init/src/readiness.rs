@@ -186,7 +186,9 @@ impl Readiness {
 const READY: &[u8] = b"READY=1";
 
 impl Manager {
-    /// Takes one message and passes it on; says whether the payload is ready by it.
+    /// Takes one message and passes it on; says whether the payload is ready by it. Not inlined, so
+    /// that its buffers are on the stack only while they are used.
+    #[inline(never)]
     fn pass_on(&self) -> bool {
         let mut buffer = [0; LONGEST];
         let Some(datagram) = self.receiver.receive(&mut buffer) else {

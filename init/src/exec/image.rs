@@ -20,6 +20,8 @@ fn head<'a>(path: &CStr, buffer: &'a mut [u8; HEAD]) -> &'a [u8] {
 
 /// Whether the shell should run this file, which the kernel would not: no program of another
 /// machine, no script whose interpreter is one, and no zero byte in its first line.
+// Not inlined: its buffer would be part of every start.
+#[inline(never)]
 pub(super) fn is_text(path: &CStr) -> bool {
     let mut buffer = [0; HEAD];
     let head = head(path, &mut buffer);
