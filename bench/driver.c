@@ -18,62 +18,16 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { MAX_COMMANDS = 16, EXIT_UNUSABLE = 2 };
-
-struct contender {
-	const char *name;
-	char **command;
-	double *times; /* by round, in microseconds */
-	int failures;
-};
-
-static void give_up(const char *what)
-{
-	perror(what);
-	exit(EXIT_UNUSABLE);
-}
+#include "contest.h"
 
 static void usage(void)
 {
 	fprintf(stderr, "usage: driver [-n ROUNDS] [-w WARMUP] [-c CPU] "
 			"NAME COMMAND [ARG...] [++ NAME COMMAND [ARG...]]...\n");
 	exit(EXIT_UNUSABLE);
-}
-
-static int number(const char *text, int least)
-{
-	char *end;
-	long value = strtol(text, &end, 10);
-
-	if (end == text || *end || value < least || value > 1000000)
-		usage();
-	return (int)value;
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t only;
-
-	CPU_ZERO(&only);
-	CPU_SET(cpu, &only);
-	if (sched_setaffinity(0, sizeof only, &only))
-		give_up("sched_setaffinity");
-}
-
-static double microseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
 }
 
 /* Runs `command` to its end: its time, and in `failed` whether it failed. */
@@ -97,57 +51,6 @@ static double launch(char **command, int *failed)
 	return microseconds() - start;
 }
 
-/* Cuts the words at each "++" and returns how many commands they are. */
-static int split(char **words, struct contender *contenders)
-{
-	int count = 0;
-
-	while (*words) {
-		struct contender *next = &contenders[count++];
-
-		if (count > MAX_COMMANDS)
-			usage();
-		next->name = *words++;
-		next->command = words;
-		while (*words && strcmp(*words, "++"))
-			words++;
-		if (words == next->command)
-			usage();
-		if (*words)
-			*words++ = NULL;
-	}
-	return count;
-}
-
-static void shuffle(int *order, int count)
-{
-	for (int last = count - 1; last > 0; last--) {
-		int other = rand() % (last + 1);
-		int kept = order[last];
-
-		order[last] = order[other];
-		order[other] = kept;
-	}
-}
-
-static int ascending(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
-
-/* The value below which `part` of the sorted values lie, interpolated. */
-static double quantile(const double *sorted, int count, double part)
-{
-	double place = part * (count - 1);
-	int below = (int)place;
-
-	if (below + 1 >= count)
-		return sorted[count - 1];
-	return sorted[below] + (place - below) * (sorted[below + 1] - sorted[below]);
-}
-
 static void report(const struct contender *one, const double *reference, int rounds)
 {
 	size_t size = rounds * sizeof(double);
@@ -156,8 +59,8 @@ static void report(const struct contender *one, const double *reference, int rou
 	if (!times || !ratios)
 		give_up("malloc");
 	for (int i = 0; i < rounds; i++) {
-		times[i] = one->times[i];
-		ratios[i] = one->times[i] / reference[i];
+		times[i] = one->samples[i];
+		ratios[i] = one->samples[i] / reference[i];
 	}
 	qsort(times, rounds, sizeof *times, ascending);
 	qsort(ratios, rounds, sizeof *ratios, ascending);
@@ -170,9 +73,9 @@ static void report(const struct contender *one, const double *reference, int rou
 
 int main(int argc, char **argv)
 {
-	struct contender contenders[MAX_COMMANDS + 1] = { 0 };
+	struct contender contenders[MAX_CONTENDERS + 1] = { 0 };
 	int rounds = 300, warmup = 20, any_failed = 0;
-	int order[MAX_COMMANDS];
+	int order[MAX_CONTENDERS];
 	int option, count;
 
 	while ((option = getopt(argc, argv, "+n:w:c:")) != -1) {
@@ -196,8 +99,8 @@ int main(int argc, char **argv)
 		usage();
 	for (int c = 0; c < count; c++) {
 		order[c] = c;
-		contenders[c].times = calloc(rounds, sizeof(double));
-		if (!contenders[c].times)
+		contenders[c].samples = calloc(rounds, sizeof(double));
+		if (!contenders[c].samples)
 			give_up("calloc");
 	}
 
@@ -210,12 +113,12 @@ int main(int argc, char **argv)
 
 			next->failures += failed;
 			if (round >= 0)
-				next->times[round] = time;
+				next->samples[round] = time;
 		}
 	}
 
 	for (int c = 0; c < count; c++) {
-		report(&contenders[c], contenders[0].times, rounds);
+		report(&contenders[c], contenders[0].samples, rounds);
 		any_failed |= contenders[c].failures != 0;
 	}
 	return any_failed;
