@@ -63,6 +63,8 @@ pub enum Event {
     NoNews,
     /// There are no children.
     NoChildren,
+    /// The signal is passed on.
+    Forwarded,
     /// The action is done, and there is nothing to tell of it.
     Done,
 }
@@ -184,6 +186,8 @@ impl Reaper {
             Event::Child(pid, change) => self.child(pid, change),
             Event::NoNews => self.idle(),
             Event::NoChildren => self.alone(),
+            // What has ended meanwhile has told so by a signal that is still to be read.
+            Event::Forwarded => self.wait(),
             Event::Done => self.done(),
         }
     }

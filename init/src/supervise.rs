@@ -76,7 +76,7 @@ pub fn supervise(mut reaper: Reaper, grace: u64, payload: &mut dyn Payload) -> E
             Action::WaitForTime => signals.read(payload, Some(deadline.saturating_sub(sys::now()))),
             Action::Forward(pid, signal) => {
                 payload.forward(pid, signal);
-                Event::Done
+                Event::Forwarded
             }
             Action::ReportStop(signal) => {
                 if let Some(main) = signals.main {

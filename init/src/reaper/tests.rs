@@ -95,7 +95,7 @@ fn the_grace_period_ends_as_soon_as_nothing_is_left() {
 fn a_second_term_ends_the_grace_period() {
     let actions = play(&[
         signal(Signal::TERM),
-        Event::Done,
+        Event::Forwarded,
         ended(MAIN, 143),
         Event::NoNews,
         Event::Done,
@@ -165,11 +165,11 @@ fn after_a_term_no_other_command_is_started() {
     assert_eq!(
         play_on(
             sequence(2),
-            &[signal(Signal::TERM), Event::Done, ended(MAIN, 0), Event::NoChildren]
+            &[signal(Signal::TERM), Event::Forwarded, ended(MAIN, 0), Event::NoChildren]
         ),
         [
             Action::Forward(pid(MAIN), Signal::TERM),
-            Action::Collect,
+            Action::Wait,
             Action::Collect,
             Action::Finish(killed)
         ]
@@ -237,7 +237,7 @@ fn what_is_started_again_is_started_after_a_delay_with_nothing_left() {
 #[test]
 fn a_request_to_end_is_the_end_of_restarts() {
     for request in [Signal::TERM, Signal::INT, Signal::QUIT] {
-        let running = [signal(request), Event::Done, ended(MAIN, 1), Event::NoChildren];
+        let running = [signal(request), Event::Forwarded, ended(MAIN, 1), Event::NoChildren];
         let delayed = [ended(MAIN, 1), Event::NoChildren, Event::Done, signal(request)];
         for events in [running, delayed] {
             let actions = play_on(restarting(Restart::Always), &events);
@@ -291,8 +291,8 @@ fn a_signal_is_passed_on_as_what_it_was_rewritten_to() {
     rules.rewrites.set(Signal::TERM, Some(Signal::QUIT));
     rules.rewrites.set(Signal::HUP, None);
     assert_eq!(
-        play_on(Reaper::new(rules), &[signal(Signal::TERM), Event::Done, signal(Signal::HUP)]),
-        [Action::Forward(pid(MAIN), Signal::QUIT), Action::Collect, Action::Wait]
+        play_on(Reaper::new(rules), &[signal(Signal::TERM), Event::Forwarded, signal(Signal::HUP)]),
+        [Action::Forward(pid(MAIN), Signal::QUIT), Action::Wait, Action::Wait]
     );
 }
 

@@ -39,6 +39,7 @@ impl Witness {
             | Event::TimeOver
             | Event::NoNews
             | Event::NoChildren
+            | Event::Forwarded
             | Event::Done => {}
         }
     }
@@ -103,6 +104,7 @@ fn answers(action: Action) -> &'static [Event] {
                     Event::TimeOver,
                     Event::NoNews,
                     Event::NoChildren,
+                    Event::Forwarded,
                     Event::Done,
                 ]
             }
