@@ -115,3 +115,10 @@ fn an_interpreter_that_may_not_be_executed_is_named() {
         outcome.complains(126, &["EACCES", "the interpreter of ./f, /etc/passwd, may not be"]);
     });
 }
+
+#[test]
+fn what_is_no_regular_file_is_126_and_not_blamed_on_its_filesystem() {
+    both("mkfifo f; chmod 755 f", |outcome| {
+        outcome.complains(126, &["EACCES", "is no regular file"]);
+    });
+}

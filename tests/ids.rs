@@ -137,3 +137,45 @@ fn a_missing_capability_to_map_root_is_named() {
     root("setpriv --bounding-set=-setfcap --inh-caps=-setfcap $CLI spawn --user -- true")
         .complains(125, &["write uid_map", "EPERM", "CAP_SETFCAP"]);
 }
+
+#[test]
+fn a_silent_newuidmap_is_told_apart_by_its_status() {
+    for (script, told) in [
+        ("exit 1", "it ended with status 1"),
+        ("kill -9 $$", "a signal ended it"),
+        ("exit 127", "it ended with status 127"),
+    ] {
+        nobody(&format!(
+            "d=$(mktemp -d); printf '#!/bin/sh\\n{script}\\n' >$d/newuidmap; chmod 755 $d/newuidmap; \
+             PATH=$d:$PATH $CLI spawn --map-users 0:100000:5 -- true; s=$?; rm -r $d; exit $s"
+        ))
+        .complains(125, &["newuidmap", told]);
+    }
+}
+
+#[test]
+fn a_map_longer_than_the_kernel_reads_is_named_in_a_line_that_can_be_read() {
+    let lines: String = (0..300)
+        .map(|line| format!(" --map-users {}:{}:1", 1_000_000 + 2 * line, 1_000_000 + 3 * line))
+        .collect();
+    let outcome = root(&format!("$CLI spawn --map-users 0:0:1 {lines} -- true"));
+    assert!(outcome.err.len() < 400, "{outcome:?}");
+    outcome.complains(125, &["uid_map", "and 296 more", "less than a page"]);
+}
+
+#[test]
+fn the_limit_of_time_namespaces_is_named_with_offsets_too() {
+    root("$CLI spawn --user --pid -- sh -c 'echo 0 >/proc/sys/user/max_time_namespaces; exec $CLI spawn --monotonic 5 -- true'")
+        .complains(125, &["ENOSPC", "user.max_time_namespaces is 0"]);
+}
+
+#[test]
+fn a_chroot_without_proc_is_recognized() {
+    let root_of = |command: &str| {
+        format!("d=$(mktemp -d); chmod 755 $d; cp $CLI $d/cli; {command}; s=$?; rm -r $d; exit $s")
+    };
+    root(&root_of("chroot $d /cli spawn --user -- /cli"))
+        .complains(125, &["make new user namespace", "EPERM", "chroot"]);
+    root(&root_of("chroot $d /cli spawn --mount -- /cli"))
+        .complains(125, &["EINVAL", "is a chroot and not a mount"]);
+}

@@ -181,3 +181,16 @@ fn words_of_an_expression_meet_again_in_the_shell() {
     nobody("$CLI spawn --exec \"'echo\" \"die'\"").ends_with(127);
     nobody("$CLI spawn --exec echo \"'a\" \"b'\"").prints("a b");
 }
+
+#[test]
+fn of_many_variables_the_last_of_a_name_counts() {
+    root("$CLI spawn $(seq -f '--env V%g=x' 20000) --env A=1 --env A=2 --env PATH=$PATH -- sh -c 'env | grep -c ^V; env | grep ^A='")
+        .prints("20000\nA=2");
+}
+
+#[test]
+fn what_is_restarted_needs_an_init() {
+    root("$CLI spawn --restart always -- true").complains(125, &["--restart without an init"]);
+    root("$CLI spawn --pid --restart sometimes -- true")
+        .complains(125, &["--restart", "never, on-failure or always"]);
+}

@@ -100,3 +100,26 @@ fn the_reaper_alone_does_the_same() {
     root("unshare --pid --fork $INIT -- /no/such").ends_with(127);
     root("unshare --pid --fork $INIT --grace 0.1 -- sh -c '(trap \"\" TERM; sleep 100) & sleep 0.2; exit 6'").ends_with(6);
 }
+
+#[test]
+fn a_payload_that_fails_is_started_again_until_it_succeeds() {
+    root(
+        "d=$(mktemp -d); $CLI spawn --pid --restart on-failure -- sh -c \
+         'echo >>$0/n; test $(wc -l <$0/n) = 3' $d; echo $? $(wc -l <$d/n); rm -r $d",
+    )
+    .prints("0 3");
+}
+
+#[test]
+fn a_term_ends_restarts() {
+    root(
+        "d=$(mktemp -d); $CLI spawn --pid --restart always -- sh -c 'echo >>$0/n; exec sleep 100' $d & \
+         until [ -s $d/n ]; do sleep 0.05; done; kill $!; wait $!; echo $? $(wc -l <$d/n); rm -r $d",
+    )
+    .prints("143 1");
+}
+
+#[test]
+fn what_cannot_be_executed_is_not_started_again_and_again() {
+    root("$CLI spawn --pid --restart always -- /no/such").complains(127, &["ENOENT"]);
+}

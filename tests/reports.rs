@@ -84,3 +84,39 @@ fn dry_run_does_nothing() {
     root("$CLI spawn --uts=/tmp/dry.$$ --dry-run -- touch /tmp/dry2.$$ >/dev/null; ls /tmp/dry.$$ /tmp/dry2.$$ 2>/dev/null")
         .ends_with(2);
 }
+
+#[test]
+fn a_failure_before_the_child_exists_is_reported_too() {
+    nobody("$CLI spawn --net --status-fd 3 -- true 3>&1 >/dev/null 2>&1 | cut -c -34")
+        .prints("{\"event\":\"failed\",\"status\":125,\"me");
+}
+
+#[test]
+fn reboot_inside_is_reported_as_such() {
+    for (command, word, status) in [("0x1234567", "restart", 129), ("0x4321fedc", "power-off", 130)]
+    {
+        root(&format!(
+            "$CLI spawn --pid --status-fd 3 -- python3 -c 'import ctypes; ctypes.CDLL(None).reboot({command})' 3>&1 2>/dev/null | tail -n 1"
+        ))
+        .prints(&format!("{{\"event\":\"rebooted\",\"command\":\"{word}\",\"status\":{status}}}"));
+        root(&format!(
+            "$CLI spawn --pid -- python3 -c 'import ctypes; ctypes.CDLL(None).reboot({command})'"
+        ))
+        .complains(status, &["reboot(2) was called", word]);
+    }
+}
+
+#[test]
+fn the_signal_that_killed_the_payload_kills_the_launcher_if_it_is_to() {
+    for shape in ["", "--pid", "--all"] {
+        for signal in [9, 15, 34] {
+            // A shell says 128 and the number of either; python3 tells them apart.
+            root(&format!(
+                "python3 -c 'import subprocess, sys; print(subprocess.run(sys.argv[1:]).returncode)' \
+                 $CLI spawn {shape} --re-raise -- sh -c 'kill -{signal} $$'"
+            ))
+            .prints(&format!("-{signal}"));
+        }
+        root(&format!("$CLI spawn {shape} --re-raise -- sh -c 'exit 143'")).ends_with(143);
+    }
+}

@@ -20,9 +20,12 @@ const LONGEST: usize = 4096;
 pub(crate) struct Readiness {
     /// The number of the payload's descriptor.
     number: Option<i32>,
-    /// Both ends of its pipe until it has been started; then the reading one, until it is ready.
+    /// Both ends of its pipe until it has been started; then the reading one, while anybody has the
+    /// other.
     reading: Option<Descriptor>,
     writing: Option<Descriptor>,
+    /// The payload has said so.
+    is_ready: bool,
     manager: Option<Manager>,
     /// Readable or hung up when our parent has ended.
     parent: Option<Descriptor>,
@@ -59,6 +62,7 @@ impl Readiness {
             number: None,
             reading: None,
             writing: None,
+            is_ready: false,
             manager: None,
             parent: None,
             signals: None,
@@ -109,6 +113,7 @@ impl Readiness {
         if self.number.is_some() {
             let (reading, writing) = sys::pipe()?;
             (self.reading, self.writing) = (Some(reading), Some(writing));
+            self.is_ready = false;
         }
         Ok(())
     }
@@ -166,19 +171,19 @@ impl Readiness {
         signal.then_some(News::Signal)
     }
 
-    /// Reads what the payload wrote; says whether a newline was in it. Nothing more is to be said
-    /// then, nor when nobody has the other end any longer.
+    /// Reads what the payload wrote; says whether its first newline was in it. What comes after that
+    /// is read too, and means nothing: closing our end would kill a payload that writes on.
     fn read_newline(&mut self) -> bool {
         let Some(reading) = &self.reading else {
             return false;
         };
         let mut buffer = [0; 64];
         let length = reading.read(&mut buffer);
-        let is_ready = buffer.get(..length).is_some_and(|said| said.contains(&b'\n'));
-        if is_ready || length == 0 {
+        if length == 0 {
             self.reading = None;
         }
-        is_ready
+        let said = buffer.get(..length).is_some_and(|said| said.contains(&b'\n'));
+        said && !core::mem::replace(&mut self.is_ready, true)
     }
 }
 
@@ -262,6 +267,10 @@ mod tests {
         assert_eq!(readiness.wait(Some(0)), News::TimeOver);
         write(&writing, b"now\nand more");
         assert_eq!(readiness.wait(Some(0)), News::Ready);
+        write(&writing, b"again\n");
+        assert_eq!(readiness.wait(Some(0)), News::TimeOver);
+        drop(writing);
+        assert_eq!(readiness.wait(Some(0)), News::TimeOver);
         assert!(readiness.is_idle());
     }
 

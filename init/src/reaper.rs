@@ -221,16 +221,13 @@ impl Reaper {
 
     /// Whether nothing is to be started after that signal.
     ///
-    /// In a sequence of commands, what the terminal sends is the running command's to judge, as
-    /// with a shell. What is restarted ends with Ctrl-C however it takes it, and takes a hang-up
-    /// that a process sent as the order to read its configuration again.
+    /// A Ctrl-C ends a sequence or restarts however the running command takes it, as it ends a
+    /// script: it may have come when that command could no longer take it. With restarts, a hang-up
+    /// that a process sent is the order to read the configuration again.
     fn asks_for_end(&self, signal: Signal, sender: Sender) -> bool {
-        let restarts = self.rules.restart != Restart::Never;
         match signal {
-            Signal::TERM | Signal::INT | Signal::QUIT => {
-                restarts || !is_delivered_by_terminal(signal, sender)
-            }
-            Signal::HUP => !restarts || sender != Sender::Process,
+            Signal::TERM | Signal::INT | Signal::QUIT => true,
+            Signal::HUP => self.rules.restart == Restart::Never || sender != Sender::Process,
             // Never received; it stands for the parent's end where that is to be the payload's.
             Signal::KILL => true,
             _ => false,

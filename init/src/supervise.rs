@@ -152,11 +152,9 @@ impl Signals {
     }
 
     /// Whether the terminal sends us that signal without sending it to the main process: the two
-    /// are in different groups, or it hangs up on the leader of its session, or the main process
-    /// had ended before.
+    /// are in different groups, or it hangs up on the leader of its session.
     fn is_alone(&self, signal: Signal, sender: Sender) -> bool {
         let hangs_up = signal == Signal::HUP && sender == Sender::Kernel && sys::leads_session();
-        let reaches = |main| sys::is_in_callers_group(main) && !sys::has_ended(main);
-        hangs_up || !self.main.is_none_or(reaches)
+        hangs_up || !self.main.is_none_or(sys::is_in_callers_group)
     }
 }

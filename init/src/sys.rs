@@ -218,19 +218,6 @@ pub fn next_change() -> Result<Option<(Pid, Change)>, Errno> {
     }
 }
 
-/// Whether a child has ended, and is not reaped yet (waitid(2) with WNOWAIT).
-#[must_use]
-pub fn has_ended(child: Pid) -> bool {
-    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
-    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: `info` is valid as all zeros, and stays so where there is no news.
-    unsafe {
-        let number = child.as_raw_nonzero().get().unsigned_abs();
-        let result = libc::waitid(libc::P_PID, number, info.as_mut_ptr(), flags);
-        result == 0 && info.assume_init().si_pid() != 0
-    }
-}
-
 /// A wait status in our words.
 #[must_use]
 pub fn change_of(status: WaitStatus) -> Option<Change> {

@@ -2,6 +2,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+pub(crate) mod terminal;
+
 /// The folder with the binaries, which an ordinary user may enter.
 pub(crate) fn dist() -> PathBuf {
     let dist = std::env::var_os("UNSHARED_DIST");
@@ -40,9 +42,20 @@ impl Outcome {
     /// Fails unless exactly one line came on standard error, and it has all these parts.
     #[track_caller]
     pub(crate) fn complains(self, status: i32, parts: &[&str]) {
+        self.complains_as("unshared-cli", status, parts);
+    }
+
+    /// The same of the reaper alone.
+    #[track_caller]
+    pub(crate) fn init_complains(self, status: i32, parts: &[&str]) {
+        self.complains_as("unshared-init", status, parts);
+    }
+
+    #[track_caller]
+    fn complains_as(self, name: &str, status: i32, parts: &[&str]) {
         assert_eq!(self.status, Some(status), "{self:?}");
         assert_eq!(self.err.lines().count(), 1, "one line: {self:?}");
-        assert!(self.err.starts_with("unshared-cli: "), "{self:?}");
+        assert!(self.err.starts_with(&format!("{name}: ")), "{self:?}");
         for part in parts {
             assert!(self.err.contains(part), "{part:?} is not in {self:?}");
         }
@@ -57,6 +70,14 @@ pub(crate) fn root(script: &str) -> Outcome {
 /// A run as the user nobody.
 pub(crate) fn nobody(script: &str) -> Outcome {
     run(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], script)
+}
+
+/// A run of a Python script as root, for what a shell cannot say: signal masks, sockets, counting.
+pub(crate) fn python(script: &str) -> Outcome {
+    const BEFORE: &str = include_str!("before.py");
+    root(&format!(
+        "exec python3 -c \"$(cat <<'END_OF_SCRIPT'\n{BEFORE}\n{script}\nEND_OF_SCRIPT\n)\""
+    ))
 }
 
 fn run(prefix: &[&str], script: &str) -> Outcome {

@@ -23,7 +23,8 @@ pub(super) struct Options {
     /// Nanoseconds between TERM and KILL.
     pub(super) grace: u64,
     pub(super) group: Group,
-    /// What is left of that group gets TERM, where nothing else is ours to end.
+    /// The session is dumb-init's: stops become STOP, and what is left of the group gets TERM where
+    /// nothing else is ours to end.
     pub(super) ends_group: bool,
     pub(super) subreaper: bool,
     /// What the end of our parent means to the command.
@@ -81,6 +82,17 @@ impl Options {
 
     /// Reads the arguments, up to the command.
     pub(super) fn read(&mut self) -> Result<Request, Wrong> {
+        let request = self.read_words();
+        if self.ends_group {
+            // A session of its own has no shell: the kernel ignores these three there.
+            for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
+                self.rules.rewrites.set_default(signal, Signal::STOP);
+            }
+        }
+        request
+    }
+
+    fn read_words(&mut self) -> Result<Request, Wrong> {
         loop {
             let mut arguments = self.command;
             let Some(word) = arguments.next() else {
@@ -117,10 +129,6 @@ impl Options {
         if environment.get(b"DUMB_INIT_SETSID") != Some(b"0") {
             self.group = Group::Session;
             self.ends_group = true;
-            // A session of its own has no shell: the kernel ignores these three there.
-            for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
-                self.rules.rewrites.set(signal, Some(Signal::STOP));
-            }
         }
         if environment.get(b"DUMB_INIT_DEBUG") == Some(b"1") {
             self.verbosity = 3;

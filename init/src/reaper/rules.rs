@@ -126,6 +126,13 @@ impl Rewrites {
         }
     }
 
+    /// As [`Rewrites::set`], where nothing has been set.
+    pub fn set_default(&mut self, from: Signal, to: Signal) {
+        if let Some(place) = self.0.get_mut(place(from)) {
+            place.get_or_insert(Rewrite::To(to));
+        }
+    }
+
     /// What is passed on for a signal, if anything is.
     pub(super) fn apply(&self, signal: Signal) -> Option<Signal> {
         match self.0.get(place(signal)).copied().flatten() {
@@ -161,6 +168,9 @@ mod tests {
         let mut rewrites = Rewrites::none();
         rewrites.set(Signal::TERM, Some(Signal::QUIT));
         rewrites.set(Signal::HUP, None);
+        rewrites.set_default(Signal::TERM, Signal::KILL);
+        rewrites.set_default(Signal::TSTP, Signal::STOP);
+        assert_eq!(rewrites.apply(Signal::TSTP), Some(Signal::STOP));
         assert_eq!(rewrites.apply(Signal::TERM), Some(Signal::QUIT));
         assert_eq!(rewrites.apply(Signal::HUP), None);
         assert_eq!(rewrites.apply(Signal::INT), Some(Signal::INT));

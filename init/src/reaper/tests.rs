@@ -247,6 +247,16 @@ fn a_request_to_end_is_the_end_of_restarts() {
 }
 
 #[test]
+fn ctrl_c_is_the_end_of_a_sequence_however_the_command_takes_it() {
+    let typed = Event::Signal(Signal::INT, Sender::Kernel);
+    let actions = play_on(sequence(2), &[typed, ended(MAIN, 0), Event::NoChildren]);
+    assert_eq!(
+        actions,
+        [Action::Wait, Action::Collect, Action::Finish(Ended::Killed(Signal::INT))]
+    );
+}
+
+#[test]
 fn ctrl_c_is_the_end_of_restarts_though_it_is_not_forwarded() {
     let typed = Event::Signal(Signal::INT, Sender::Kernel);
     let actions = play_on(restarting(Restart::Always), &[typed, ended(MAIN, 0), Event::NoChildren]);

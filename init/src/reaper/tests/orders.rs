@@ -30,10 +30,8 @@ impl Witness {
             Event::Child(pid, Change::Ended(ended)) if self.running == Some(pid) => {
                 (self.running, self.ended) = (None, Some(ended));
             }
-            Event::Signal(signal, sender) => {
-                let by_terminal = is_delivered_by_terminal(signal, sender);
-                self.interrupted |= signal == Signal::TERM
-                    || (signal == Signal::INT && (self.restart != Restart::Never || !by_terminal));
+            Event::Signal(signal, _) => {
+                self.interrupted |= matches!(signal, Signal::TERM | Signal::INT);
             }
             Event::Child(_, _)
             | Event::TimeOver
