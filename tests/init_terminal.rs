@@ -1,6 +1,6 @@
 //! The reaper alone, under an interactive shell on a pseudo-terminal.
 use crate::common::dist;
-use crate::common::terminal::{COUNTS_INTERRUPTS, Terminal};
+use crate::common::terminal::{COUNTS_INTERRUPTS, SLEEPS, Terminal};
 
 /// Ways to be called.
 const WAYS: [&str; 4] =
@@ -101,12 +101,11 @@ fn a_payload_that_stops_itself_is_a_stopped_job_and_fg_continues_all() {
 #[test]
 fn bg_lets_a_stopped_job_run_on() {
     for way in WAYS {
-        let mut terminal =
-            typed(way, "INIT -- sh -c 'echo up$((1+1)); sleep 1; echo done$((2+1))'", "up2");
+        let mut terminal = typed(way, &format!("INIT -- {SLEEPS}"), "up2");
         terminal.write("\x1a");
         terminal.expect("Stopped");
         terminal.line("bg", "-q");
-        terminal.expect("done3");
+        terminal.expect("on2");
         terminal.line("read line; echo got:$line", "$line");
         terminal.line("typed", "got:typed");
     }

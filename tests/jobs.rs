@@ -1,15 +1,13 @@
 //! Jobs within jobs: launchers under launchers, jobs that are stopped and continued by hand, shells
 //! that had the terminal, and a terminal that hangs up.
 use crate::common::root;
-use crate::common::terminal::Terminal;
+use crate::common::terminal::{SLEEPS, Terminal};
 
 #[test]
 fn ctrl_z_stops_a_launcher_under_a_launcher_and_fg_continues_both() {
     for (outer, inner) in [("", ""), ("--pid", ""), ("", "--pid"), ("--all", "--all")] {
         let mut terminal = Terminal::new();
-        // No shell: between its vfork(2) and an exec it cannot be stopped.
-        let inside = "python3 -c 'import time; print(\"up%d\" % 2, flush=True); time.sleep(1); print(\"on%d\" % 2); exit(5)'";
-        terminal.line(&format!("$CLI spawn {outer} -- $CLI spawn {inner} -- {inside}"), "up2");
+        terminal.line(&format!("$CLI spawn {outer} -- $CLI spawn {inner} -- {SLEEPS}"), "up2");
         terminal.write("\x1a");
         terminal.expect("Stopped");
         terminal.line("fg", "on2");

@@ -1,5 +1,5 @@
 //! A real interactive shell on a pseudo-terminal, and jobs in it.
-use crate::common::terminal::{COUNTS_INTERRUPTS, Terminal};
+use crate::common::terminal::{COUNTS_INTERRUPTS, SLEEPS, Terminal};
 use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -101,14 +101,11 @@ fn ctrl_z_stops_the_job_and_fg_continues_it() {
 fn bg_lets_a_stopped_job_run_on() {
     for shape in SHAPES {
         let mut terminal = Terminal::new();
-        terminal.line(
-            &format!("$CLI spawn {shape} -- sh -c 'echo up$((1+1)); sleep 2; echo done$((2+1))'"),
-            "up2",
-        );
+        terminal.line(&format!("$CLI spawn {shape} -- {SLEEPS}"), "up2");
         terminal.write("\x1a");
         terminal.expect("Stopped");
         terminal.line("bg", "spawn");
-        terminal.expect("done3");
+        terminal.expect("on2");
     }
 }
 

@@ -89,3 +89,8 @@ pub(crate) const COUNTS_INTERRUPTS: &str = "python3 -c 'import os, signal, time;
      print(\"up%d\" % 2, flush=True); n = len(os.read(r, 99)); time.sleep(0.5); os.set_blocking(r, False); \
      n += len(os.read(r, 99)) if __import__(\"select\").select([r], [], [], 0)[0] else 0; \
      print(\"count%d\" % n, flush=True); os._exit(6)'";
+
+/// A payload that prints `up2`, sleeps a second, prints `on2`, and ends with 5. No shell: between its
+/// vfork(2) and the execve(2) of a command, a dash cannot be stopped.
+pub(crate) const SLEEPS: &str = "python3 -c 'import time; print(\"up%d\" % 2, flush=True); \
+     time.sleep(1); print(\"on%d\" % 2); exit(5)'";
