@@ -118,7 +118,10 @@ pub(crate) fn for_failed(
         (_, Some((_, Step::Execute))) => {
             let name = commands.get(usize::from(*command)).and_then(Arguments::first);
             let name = quote(name.map_or(&[][..], |name| name.to_bytes()));
-            Error::system(format!("execute {name}"), *errno)
+            let place = spec.root.as_ref().map_or_else(String::new, |root| {
+                format!(" inside root {}", quote(root.as_bytes()))
+            });
+            Error::system(format!("execute {name}{place}"), *errno)
         }
         (_, Some((_, step))) => Error::system(step.attempt(pid.as_raw_nonzero().get()), *errno)
             .maybe_hint(step_hint(step, spec, *errno)),
@@ -154,7 +157,41 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (Step::MakeMountsPrivate, Errno::INVAL) => {
             "\"/\" is a chroot and not a mount; bind the directory onto itself before chroot"
         }
-        (Step::MountProc, Errno::PERM) => return masked_proc(),
+        (Step::MountProc | Step::MountProcIn { is_new: true, .. }, Errno::PERM) => {
+            return masked_proc();
+        }
+        (Step::BindRoot { .. } | Step::OverlayRoot { .. }, Errno::NOENT)
+            if spec.root.as_ref().is_some_and(|root| !root.as_bytes().starts_with(b"/")) =>
+        {
+            "a name stands for a directory in $UNSHARED_ROOT or, without it, /var/unshared for \
+             root; a path begins with \"/\""
+        }
+        (
+            Step::OverlayRoot { .. }
+            | Step::MountProcIn { .. }
+            | Step::MountSysIn { .. }
+            | Step::MountDevIn { .. }
+            | Step::MountIn { .. },
+            Errno::NOENT,
+        ) if rustix::fs::stat("/proc/self").is_err() => "/proc is not mounted here",
+        (
+            Step::BindRoot { read_only: true, .. }
+            | Step::ProtectRoot { .. }
+            | Step::MountSysIn { .. }
+            | Step::MountIn { .. },
+            Errno::NOSYS,
+        ) => "what is bound read-only needs mount_setattr(2): Linux 5.12",
+        (Step::OverlayRoot { .. }, Errno::PERM) => {
+            "in a user namespace an overlay needs Linux 5.11"
+        }
+        (Step::OverlayRoot { .. }, Errno::NODEV) => "this kernel has no overlay filesystem",
+        (
+            Step::MountProcIn { .. }
+            | Step::MountSysIn { .. }
+            | Step::MountDevIn { .. }
+            | Step::MountIn { .. },
+            Errno::ROFS | Errno::ACCESS,
+        ) => "what is mounted on is missing, and cannot be made in this root",
         (Step::MountProc, Errno::NOENT) => "there is no directory /proc; make it, or --no-proc",
         (Step::MountProc, Errno::NODEV) => "this kernel has no proc filesystem",
         (Step::SetIds { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {

@@ -6,6 +6,8 @@ use crate::spec::{MapChoice, Spec};
 use crate::sys;
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt;
 
 /// Facts about the caller.
 #[derive(Clone, Default)]
@@ -19,13 +21,16 @@ pub(crate) struct Host {
     /// The caller's subordinate ids (subuid(5), subgid(5)): first id and count.
     pub(crate) subordinate_uids: Vec<(u32, u32)>,
     pub(crate) subordinate_gids: Vec<(u32, u32)>,
+    /// Where the root is.
+    pub(crate) root: Option<CString>,
 }
 
 impl Host {
     /// Looks up what `spec` needs.
     pub(crate) fn look(spec: &Spec) -> Result<Host, Error> {
+        let root = spec.root.as_ref().map(|root| root_at(root.as_bytes())).transpose()?;
         if !spec.namespaces.has(Namespace::User) {
-            return Ok(Host::default());
+            return Ok(Host { root, ..Host::default() });
         }
         let wanted = CapabilitySet::SETUID | CapabilitySet::SETGID;
         let may_map = rustix::thread::capabilities(None)
@@ -34,6 +39,7 @@ impl Host {
             uid: sys::effective_uid(),
             gid: sys::effective_gid(),
             may_map,
+            root,
             ..Host::default()
         };
         if spec.map == Some(MapChoice::Auto) {
@@ -45,6 +51,12 @@ impl Host {
         }
         Ok(host)
     }
+}
+
+/// The path of the root that is called so.
+fn root_at(name: &[u8]) -> Result<CString, Error> {
+    let path = crate::root::place::path_of(name)?;
+    CString::new(path.into_os_string().into_vec()).map_err(|_| Error::plain("a zero byte"))
 }
 
 /// The user's name (passwd(5)), or its number where it has none.

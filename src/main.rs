@@ -13,10 +13,12 @@ mod error;
 mod hint;
 mod host;
 mod link;
+mod mounts;
 #[cfg(all(not(test), target_env = "musl", panic = "abort"))]
 mod no_unwind;
 mod perform;
 mod plan;
+mod root;
 mod script;
 mod spec;
 mod step;

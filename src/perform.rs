@@ -1,7 +1,9 @@
 //! Steps become system calls.
 use crate::error::{FAILED, escape};
 use crate::link;
+use crate::mounts;
 use crate::spec::idmap::IdMap;
+use crate::spec::mount::Mount;
 use crate::step::Step;
 use crate::walk::channel::Channel;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
@@ -62,6 +64,14 @@ pub(crate) fn in_parent(
         | Step::SetParentDeathSignal
         | Step::MakeMountsPrivate
         | Step::MountProc
+        | Step::BindRoot { .. }
+        | Step::OverlayRoot { .. }
+        | Step::MountProcIn { .. }
+        | Step::MountSysIn { .. }
+        | Step::MountDevIn { .. }
+        | Step::MountIn { .. }
+        | Step::ProtectRoot { .. }
+        | Step::PivotRoot { .. }
         | Step::SetLoopbackUp
         | Step::SetHostname(_)
         | Step::SetDomainname(_)
@@ -91,6 +101,21 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
             let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
             rustix::mount::mount(c"proc", c"/proc", c"proc", flags, None)
         }
+        Step::BindRoot { root, read_only } => mounts::bind_root(root, *read_only),
+        Step::OverlayRoot { root, in_user_namespace } => {
+            mounts::overlay_root(root, *in_user_namespace)
+        }
+        Step::MountProcIn { root, is_new } => mounts::proc(root, *is_new),
+        Step::MountSysIn { root, is_new } => mounts::sys(root, *is_new),
+        Step::MountDevIn { root } => mounts::dev(root),
+        Step::MountIn { root, mount: Mount::Bind { source, target, read_only } } => {
+            mounts::bind(root, source, target, *read_only)
+        }
+        Step::MountIn { root, mount: Mount::Tmpfs { target, size } } => {
+            mounts::tmpfs(root, target, size.as_ref())
+        }
+        Step::ProtectRoot { root } => mounts::protect_root(root),
+        Step::PivotRoot { root } => mounts::pivot(root),
         Step::SetLoopbackUp => link::set_loopback_up(),
         Step::SetHostname(name) => rustix::system::sethostname(name.as_bytes()),
         Step::SetDomainname(name) => rustix::system::setdomainname(name.as_bytes()),

@@ -6,6 +6,7 @@ use crate::spec::idmap::{Extent, IdMap};
 use crate::spec::namespace::{Namespace, Namespaces};
 use crate::spec::{MapChoice, Spec};
 use crate::step::{Side, Step};
+use std::ffi::CString;
 
 /// Everything that both processes do, in order. Both hold the same plan.
 pub(crate) struct Plan {
@@ -45,7 +46,7 @@ pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
         // After the ids have changed, since that forgets the signal (prctl(2)).
         steps.child(Step::SetParentDeathSignal);
     }
-    steps.inside(spec);
+    steps.inside(spec, host.root.as_ref());
     steps.payload(spec, maps.as_ref());
     Ok(Plan { namespaces, steps: steps.0 })
 }
@@ -80,8 +81,35 @@ impl Steps {
         });
     }
 
+    /// A root is made of what was asked for while the old one is still there, and then entered.
+    fn root(&mut self, spec: &Spec, root: &CString) {
+        let root = || root.clone();
+        self.child(if spec.overlay {
+            let in_user_namespace = spec.namespaces.has(Namespace::User);
+            Step::OverlayRoot { root: root(), in_user_namespace }
+        } else {
+            Step::BindRoot { root: root(), read_only: spec.read_only }
+        });
+        // Proc and sysfs show one PID and one network namespace each. If it is the caller's, so are
+        // the mounts; in a user namespace others cannot be had.
+        if !spec.no_proc {
+            let is_new = spec.namespaces.has(Namespace::Pid);
+            self.child(Step::MountProcIn { root: root(), is_new });
+        }
+        let is_new = spec.namespaces.has(Namespace::Net);
+        self.child(Step::MountSysIn { root: root(), is_new });
+        self.child(Step::MountDevIn { root: root() });
+        for mount in &spec.mounts {
+            self.child(Step::MountIn { root: root(), mount: mount.clone() });
+        }
+        if spec.read_only {
+            self.child(Step::ProtectRoot { root: root() });
+        }
+        self.child(Step::PivotRoot { root: root() });
+    }
+
     /// What is set up inside, once the ids are.
-    fn inside(&mut self, spec: &Spec) {
+    fn inside(&mut self, spec: &Spec, root: Option<&CString>) {
         if spec.namespaces.has(Namespace::Mount) {
             self.child(Step::MakeMountsPrivate);
         }
@@ -90,8 +118,16 @@ impl Steps {
             // binding would spread into it.
             self.parent(Step::BindNamespace(*namespace, file.clone()));
         }
-        if spec.mounts_proc() {
-            self.child(Step::MountProc);
+        match root {
+            Some(root) => self.root(spec, root),
+            None => {
+                if spec.mounts_proc() {
+                    self.child(Step::MountProc);
+                }
+                for mount in &spec.mounts {
+                    self.child(Step::MountIn { root: c"/".to_owned(), mount: mount.clone() });
+                }
+            }
         }
         if spec.namespaces.has(Namespace::Net) {
             self.child(Step::SetLoopbackUp);

@@ -5,9 +5,11 @@ use unshared_init::reaper::Restart;
 use unshared_init::sys::Arguments;
 
 pub(crate) mod idmap;
+pub(crate) mod mount;
 pub(crate) mod namespace;
 
 use idmap::Extent;
+use mount::Mount;
 use namespace::{Namespace, Namespaces};
 
 /// Which ids the user namespace maps, apart from those that `--map-users` and `--map-groups` name.
@@ -30,6 +32,13 @@ pub(crate) struct Spec {
     pub(crate) map: Option<MapChoice>,
     pub(crate) map_users: Vec<Extent>,
     pub(crate) map_groups: Vec<Extent>,
+    /// The root to enter: its name, or its path.
+    pub(crate) root: Option<CString>,
+    /// What is changed in the root vanishes.
+    pub(crate) overlay: bool,
+    pub(crate) read_only: bool,
+    /// What is mounted in the root, or where there is none, in the caller's.
+    pub(crate) mounts: Vec<Mount>,
     /// Offset of CLOCK_MONOTONIC inside, in seconds.
     pub(crate) monotonic: Option<i64>,
     /// Offset of CLOCK_BOOTTIME inside, in seconds.
@@ -75,6 +84,9 @@ impl Spec {
         if self.persist.iter().any(|(namespace, _)| *namespace == Namespace::Pid) {
             return refuse("--pid takes no file: a PID namespace ends with its PID 1");
         }
+        if self.root.is_none() && (self.overlay || self.read_only) {
+            return refuse("--overlay and --read-only are for a --root");
+        }
         let has_pid = self.namespaces.has(Namespace::Pid);
         if self.no_init && !has_pid {
             return refuse("--no-init without --pid: there is no init to leave out");
@@ -114,7 +126,7 @@ impl Spec {
         if self.monotonic.is_some() || self.boottime.is_some() {
             self.namespaces.add(Namespace::Time);
         }
-        if self.mounts_proc() {
+        if self.mounts_proc() || self.root.is_some() || !self.mounts.is_empty() {
             self.namespaces.add(Namespace::Mount);
         }
     }

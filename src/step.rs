@@ -1,8 +1,9 @@
 //! The steps of a plan: what each is called when it fails, and how it reads as a shell line.
 use crate::error::quote;
 use crate::spec::idmap::IdMap;
+use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// Which process performs a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +53,22 @@ pub(crate) enum Step {
     MakeMountsPrivate,
     /// Mounts a /proc for the new PID namespace.
     MountProc,
+    /// Makes the root's directory a mount, which pivot_root(2) demands.
+    BindRoot { root: CString, read_only: bool },
+    /// Mounts an overlay on the root's directory, whose upper layer is a tmpfs.
+    OverlayRoot { root: CString, in_user_namespace: bool },
+    /// Mounts proc in the root: a new one, or the caller's.
+    MountProcIn { root: CString, is_new: bool },
+    /// Mounts sysfs in the root, read-only: a new one, or the caller's.
+    MountSysIn { root: CString, is_new: bool },
+    /// Mounts a /dev with the devices that every program expects.
+    MountDevIn { root: CString },
+    /// Mounts what was asked for in the root.
+    MountIn { root: CString, mount: Mount },
+    /// Makes the root read-only.
+    ProtectRoot { root: CString },
+    /// pivot_root(2), and umount2(2) of the old root.
+    PivotRoot { root: CString },
     /// Brings `lo` up.
     SetLoopbackUp,
     /// sethostname(2).
@@ -83,6 +100,23 @@ impl Step {
             Step::SetParentDeathSignal => "set the parent death signal".to_owned(),
             Step::MakeMountsPrivate => "make the mounts under \"/\" private".to_owned(),
             Step::MountProc => "mount proc at \"/proc\"".to_owned(),
+            Step::BindRoot { root, .. } => format!("bind root {}", quote(root.as_bytes())),
+            Step::OverlayRoot { root, .. } => {
+                format!("mount overlay on {}", quote(root.as_bytes()))
+            }
+            Step::MountProcIn { root, .. } => format!("mount {}", at(root, c"/proc")),
+            Step::MountSysIn { root, .. } => format!("mount {}", at(root, c"/sys")),
+            Step::MountDevIn { root } => format!("mount {}", at(root, c"/dev")),
+            Step::MountIn { root, mount: Mount::Bind { source, target, .. } } => {
+                format!("bind {} to {}", quote(source.as_bytes()), at(root, target))
+            }
+            Step::MountIn { root, mount: Mount::Tmpfs { target, .. } } => {
+                format!("mount tmpfs at {}", at(root, target))
+            }
+            Step::ProtectRoot { root } => {
+                format!("make root {} read-only", quote(root.as_bytes()))
+            }
+            Step::PivotRoot { root } => format!("pivot_root to {}", quote(root.as_bytes())),
             Step::SetLoopbackUp => "bring up link \"lo\"".to_owned(),
             Step::SetHostname(name) => format!("set hostname {}", quote(name.as_bytes())),
             Step::SetDomainname(name) => format!("set domainname {}", quote(name.as_bytes())),
@@ -123,6 +157,52 @@ impl Step {
             Step::SetParentDeathSignal => "setpriv --pdeathsig KILL".to_owned(),
             Step::MakeMountsPrivate => "mount --make-rprivate /".to_owned(),
             Step::MountProc => "mount -t proc -o nosuid,nodev,noexec proc /proc".to_owned(),
+            Step::BindRoot { root, .. } => {
+                let root = word(root.as_bytes());
+                format!("mount --rbind {root} {root}")
+            }
+            Step::OverlayRoot { root, .. } => {
+                let root = word(root.as_bytes());
+                format!(
+                    "layers=$(mktemp -d) && mount -t tmpfs tmpfs $layers && \
+                     mkdir $layers/upper $layers/work && mount -t overlay -o \
+                     lowerdir={root},upperdir=$layers/upper,workdir=$layers/work overlay {root}"
+                )
+            }
+            Step::MountProcIn { root, is_new: true } => {
+                format!("mount -t proc -o nosuid,nodev,noexec proc {}", path_in(root, c"/proc"))
+            }
+            Step::MountProcIn { root, is_new: false } => {
+                format!("mount --rbind /proc {}", path_in(root, c"/proc"))
+            }
+            Step::MountSysIn { root, is_new: true } => {
+                format!("mount -t sysfs -o ro,nosuid,nodev,noexec sysfs {}", path_in(root, c"/sys"))
+            }
+            Step::MountSysIn { root, is_new: false } => {
+                format!("mount --rbind -o ro /sys {}", path_in(root, c"/sys"))
+            }
+            Step::MountDevIn { root } => format!(
+                "mount -t tmpfs -o nosuid,noexec tmpfs {dev} && for device in null zero full random \
+                 urandom tty; do touch {dev}/$device && mount --bind /dev/$device {dev}/$device; done",
+                dev = path_in(root, c"/dev")
+            ),
+            Step::MountIn { root, mount: Mount::Bind { source, target, read_only } } => format!(
+                "mount --rbind {}{} {}",
+                if *read_only { "-o ro " } else { "" },
+                word(source.as_bytes()),
+                path_in(root, target)
+            ),
+            Step::MountIn { root, mount: Mount::Tmpfs { target, size } } => {
+                let size = size.as_ref().map(|size| format!("-o size={} ", size.to_string_lossy()));
+                let size = size.unwrap_or_default();
+                format!("mount -t tmpfs {size}tmpfs {}", path_in(root, target))
+            }
+            Step::ProtectRoot { root } => {
+                format!("mount -o remount,bind,ro {}", word(root.as_bytes()))
+            }
+            Step::PivotRoot { root } => {
+                format!("cd {} && pivot_root . . && umount -l .", word(root.as_bytes()))
+            }
             Step::SetLoopbackUp => "ip link set lo up".to_owned(),
             Step::SetHostname(name) => format!("hostname {}", word(name.as_bytes())),
             Step::SetDomainname(name) => format!("domainname {}", word(name.as_bytes())),
@@ -130,6 +210,20 @@ impl Step {
             Step::Execute => "exec".to_owned(),
         }
     }
+}
+
+/// Where something is in a root, as a message has it.
+fn at(root: &CStr, target: &CStr) -> String {
+    let target = quote(target.to_bytes());
+    if root == c"/" { target } else { format!("{target} in root {}", quote(root.to_bytes())) }
+}
+
+/// Where something is in a root, as a word for a shell.
+fn path_in(root: &CStr, target: &CStr) -> String {
+    let root = root.to_bytes();
+    let root = root.strip_suffix(b"/").unwrap_or(root);
+    let target = target.to_bytes();
+    word(&[root, b"/", target.strip_prefix(b"/").unwrap_or(target)].concat())
 }
 
 /// A map for printf(1).

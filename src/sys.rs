@@ -5,7 +5,7 @@
 mod arena;
 
 use crate::spec::namespace::{Namespace, Namespaces};
-use rustix::fd::{FromRawFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::{CString, c_char};
@@ -212,4 +212,44 @@ pub(crate) fn descriptor(number: i32) -> rustix::fd::BorrowedFd<'static> {
 fn last_error() -> Errno {
     // SAFETY: the C library's errno is always there to read.
     unshared_init::errno::of(unsafe { *libc::__errno_location() })
+}
+
+/// What [`set_read_only`] does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ReadOnly {
+    /// This mount becomes read-only.
+    Alone,
+    /// This mount and all below it become read-only.
+    WithAllBelow,
+    /// This mount is no longer read-only.
+    NoLonger,
+}
+
+/// mount_setattr(2) of MOUNT_ATTR_RDONLY (Linux 5.12), for the mount that is open. What else holds
+/// for it stays, what is locked in a user namespace too.
+pub(crate) fn set_read_only(mount: BorrowedFd<'_>, how: ReadOnly) -> Result<(), Errno> {
+    /// `struct mount_attr`.
+    #[repr(C)]
+    struct Attributes {
+        set: u64,
+        clear: u64,
+        propagation: u64,
+        user_namespace: u64,
+    }
+    const READ_ONLY: u64 = linux_raw_sys::general::MOUNT_ATTR_RDONLY as u64;
+    let (set, clear) = if how == ReadOnly::NoLonger { (0, READ_ONLY) } else { (READ_ONLY, 0) };
+    let attributes = Attributes { set, clear, propagation: 0, user_namespace: 0 };
+    let recursive = if how == ReadOnly::WithAllBelow { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is null-terminated, and the structure is as long as said.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | recursive,
+            &raw const attributes,
+            size_of::<Attributes>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
 }

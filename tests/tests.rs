@@ -21,5 +21,6 @@ mod namespaces;
 mod options;
 mod reaper;
 mod reports;
+mod root;
 mod signals;
 mod terminal;

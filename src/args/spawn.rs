@@ -2,6 +2,7 @@
 use super::Request;
 use crate::error::{Error, quote};
 use crate::spec::idmap::{Extent, parse_id};
+use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
 use crate::spec::{MapChoice, Spec};
 use lexopt::{Arg, Parser};
@@ -32,6 +33,9 @@ Ids:
   --map-users INNER:OUTER:COUNT, --map-groups INNER:OUTER:COUNT
   --uid UID, --gid GID  ids of COMMAND
 What COMMAND finds:
+  --root NAME|/PATH     this directory is / (a NAME: in the directory of roots)
+  --read-only           it cannot be written to   --overlay  changes to it vanish
+  --bind SRC:DST[:ro]   SRC of yours at DST       --tmpfs DST[:SIZE]
   --hostname NAME       --domainname NAME    --cwd DIRECTORY
   --env NAME=VALUE      --clear-env          --keep-fd FD
   --exec WORD...        a shell expression to run first (repeatable; the last is
@@ -138,6 +142,8 @@ impl Reader {
             "--no-init" => spec.no_init = true,
             "--no-proc" => spec.no_proc = true,
             "--die-with-parent" => spec.die_with_parent = true,
+            "--overlay" => spec.overlay = true,
+            "--read-only" => spec.read_only = true,
             "--clear-env" => spec.clear_env = true,
             "--re-raise" => spec.re_raise = true,
             "--dry-run" => spec.dry_run = true,
@@ -166,6 +172,9 @@ impl Reader {
             "--uid" => once(&mut spec.uid, id(value()?, name)?, name)?,
             "--gid" => once(&mut spec.gid, id(value()?, name)?, name)?,
             "--grace" => once(&mut spec.grace, grace(value()?)?, name)?,
+            "--root" => once(&mut spec.root, text(value()?, name)?, name)?,
+            "--bind" => spec.mounts.push(mount(value()?, name, Mount::parse_bind)?),
+            "--tmpfs" => spec.mounts.push(mount(value()?, name, Mount::parse_tmpfs)?),
             "--restart" => once(&mut spec.restart, restart(value()?)?, name)?,
             "--status-fd" => once(&mut spec.status_fd, descriptor(value()?, name)?, name)?,
             "--keep-fd" => spec.keep_fds.push(descriptor(value()?, name)?),
@@ -238,6 +247,14 @@ fn offset(value: OsString, name: &str) -> Result<i64, Error> {
 
 fn grace(value: OsString) -> Result<u64, Error> {
     seconds(value.as_bytes()).ok_or_else(|| wrong("--grace", &value, "a number of seconds, from 0"))
+}
+
+fn mount(
+    value: OsString,
+    name: &str,
+    parse: impl FnOnce(&[u8]) -> Result<Mount, &'static str>,
+) -> Result<Mount, Error> {
+    parse(value.as_bytes()).map_err(|problem| wrong(name, &value, problem))
 }
 
 fn restart(value: OsString) -> Result<Restart, Error> {

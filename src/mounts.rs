@@ -1,0 +1,243 @@
+//! Child, new mount namespace: the mounts that make a root, and the way into it.
+//!
+//! Everything is mounted while the old root is still there, so that sources are found and proc can
+//! be mounted in a user namespace (which the kernel allows where one is already to be seen). What is
+//! mounted on is found inside the new root, by file descriptor: no link in it leads out.
+use crate::root::resolve::Resolver;
+use crate::sys::{self, ReadOnly};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use std::ffi::{CStr, CString};
+
+/// Makes the directory at `root` a mount of its own, which the new root has to be, with all that is
+/// mounted below it. With `read_only`, what is mounted below is; the root itself will be once
+/// everything else is mounted in it ([`protect_root`]).
+pub(crate) fn bind_root(root: &CStr, read_only: bool) -> Result<(), Errno> {
+    let directory = open_directory(root)?;
+    attach(directory.as_fd(), directory.as_fd(), read_only)?;
+    if read_only {
+        // What is missing to be mounted on can still be made in the top one.
+        let top = open_directory(root)?;
+        let _ = sys::set_read_only(top.as_fd(), ReadOnly::NoLonger);
+    }
+    Ok(())
+}
+
+/// Makes the root at `root` the lower layer of an overlay whose upper layer is a tmpfs: what is
+/// changed vanishes with the namespace.
+///
+/// In a user namespace the overlay keeps its notes in user.* attributes (Linux 5.11).
+pub(crate) fn overlay_root(root: &CStr, in_user_namespace: bool) -> Result<(), Errno> {
+    let lower = open_directory(root)?;
+    mount_at(c"tmpfs", lower.as_fd(), MountFlags::NODEV, Some(c"mode=0755"))?;
+    let layers = open_directory(root)?;
+    for name in [c"upper", c"work", c"merged"] {
+        rustix::fs::mkdirat(&layers, name, Mode::from_bits_truncate(0o755))?;
+    }
+    // The new root has the permissions of the old one.
+    let status = rustix::fs::fstat(&lower)?;
+    let mode = Mode::from_raw_mode(status.st_mode);
+    rustix::fs::chmodat(&layers, c"upper", mode, rustix::fs::AtFlags::empty())?;
+    let merged = rustix::fs::openat(&layers, c"merged", DIRECTORY, Mode::empty())?;
+    let path = |descriptor: &OwnedFd| format!("/proc/self/fd/{}", descriptor.as_raw_fd());
+    let (below, above) = (path(&lower), path(&layers));
+    let notes = if in_user_namespace { ",userxattr" } else { "" };
+    let options = format!("lowerdir={below},upperdir={above}/upper,workdir={above}/work{notes}");
+    let options = CString::new(options).map_err(|_| Errno::INVAL)?;
+    mount_at(c"overlay", merged.as_fd(), MountFlags::empty(), Some(&options))?;
+    // Where the root is looked for from here on.
+    let merged = rustix::fs::openat(&layers, c"merged", DIRECTORY, Mode::empty())?;
+    attach(merged.as_fd(), open_directory(root)?.as_fd(), false)
+}
+
+/// Binds a directory or file of the caller's, with what is mounted below it.
+pub(crate) fn bind(
+    root: &CStr,
+    source: &CStr,
+    target: &CStr,
+    read_only: bool,
+) -> Result<(), Errno> {
+    let source = rustix::fs::openat(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let is_directory = file_type(source.as_fd())? == FileType::Directory;
+    let target = find(root, target, is_directory)?;
+    attach(source.as_fd(), target.as_fd(), read_only)
+}
+
+/// Mounts a new tmpfs.
+pub(crate) fn tmpfs(root: &CStr, target: &CStr, size: Option<&CString>) -> Result<(), Errno> {
+    let mut options = b"mode=0755".to_vec();
+    if let Some(size) = size {
+        options.extend_from_slice(b",size=");
+        options.extend_from_slice(size.as_bytes());
+    }
+    let options = CString::new(options).map_err(|_| Errno::INVAL)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount_at(c"tmpfs", find(root, target, true)?.as_fd(), flags, Some(&options))
+}
+
+/// Mounts proc at /proc of the root, for our PID namespace if it is new; otherwise what is mounted at
+/// our /proc.
+pub(crate) fn proc(root: &CStr, is_new: bool) -> Result<(), Errno> {
+    if !is_new {
+        return bind(root, c"/proc", c"/proc", false);
+    }
+    let target = find(root, c"/proc", true)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount_at(c"proc", target.as_fd(), flags, None)
+}
+
+/// Mounts sysfs read-only at /sys of the root; without a network namespace of our own, which sysfs
+/// shows, what is mounted at ours.
+pub(crate) fn sys(root: &CStr, is_new: bool) -> Result<(), Errno> {
+    if !is_new {
+        return bind(root, c"/sys", c"/sys", true);
+    }
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
+    mount_at(c"sysfs", find(root, c"/sys", true)?.as_fd(), flags, None)
+}
+
+/// The device nodes that every program may expect.
+const DEVICES: [&CStr; 6] =
+    [c"/dev/null", c"/dev/zero", c"/dev/full", c"/dev/random", c"/dev/urandom", c"/dev/tty"];
+
+/// And the links.
+const DEVICE_LINKS: [(&CStr, &CStr); 5] = [
+    (c"fd", c"/proc/self/fd"),
+    (c"stdin", c"/proc/self/fd/0"),
+    (c"stdout", c"/proc/self/fd/1"),
+    (c"stderr", c"/proc/self/fd/2"),
+    (c"ptmx", c"pts/ptmx"),
+];
+
+/// Makes a minimal /dev: a tmpfs with the devices bound from ours (nobody may make device nodes in
+/// a user namespace), new pseudo-terminals, and a tmpfs for shared memory.
+pub(crate) fn dev(root: &CStr) -> Result<(), Errno> {
+    let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+    mount_at(c"tmpfs", find(root, c"/dev", true)?.as_fd(), flags, Some(c"mode=0755,size=64k"))?;
+    for device in DEVICES {
+        match bind(root, device, device, false) {
+            // What the host lacks we cannot have.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    let dev = find(root, c"/dev", true)?;
+    for (name, target) in DEVICE_LINKS {
+        rustix::fs::symlinkat(target, &dev, name)?;
+    }
+    let pts = find(root, c"/dev/pts", true)?;
+    let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+    // Group 5 is tty (Debian and most others); in a user namespace it may not be mapped.
+    let with_group = c"newinstance,ptmxmode=0666,mode=0620,gid=5";
+    let without = c"newinstance,ptmxmode=0666,mode=0620";
+    mount_at(c"devpts", pts.as_fd(), flags, Some(with_group))
+        .or_else(|_| mount_at(c"devpts", pts.as_fd(), flags, Some(without)))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount_at(c"tmpfs", find(root, c"/dev/shm", true)?.as_fd(), flags, Some(c"mode=1777"))
+}
+
+/// Makes the root itself read-only, now that everything is mounted in it.
+pub(crate) fn protect_root(root: &CStr) -> Result<(), Errno> {
+    sys::set_read_only(open_directory(root)?.as_fd(), ReadOnly::Alone)
+}
+
+/// pivot_root(2), and unmounts the old root with all that is below it. Every process that was rooted
+/// in the old one is in the new one then, and nothing leads back.
+pub(crate) fn pivot(root: &CStr) -> Result<(), Errno> {
+    rustix::process::chdir(root)?;
+    // The old root is put on top of the new one, and comes off again.
+    rustix::process::pivot_root(c".", c".")?;
+    rustix::mount::unmount(c".", UnmountFlags::DETACH)?;
+    rustix::process::chdir(c"/")
+}
+
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+fn open_directory(path: &CStr) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty())
+}
+
+fn file_type(file: BorrowedFd<'_>) -> Result<FileType, Errno> {
+    Ok(FileType::from_raw_mode(rustix::fs::fstat(file)?.st_mode))
+}
+
+/// How many links the name of a file may lead through, as in the kernel.
+const LINKS: u32 = 40;
+
+/// What is to be mounted on: a directory, or a file, inside the root, made where it is missing.
+fn find(root: &CStr, path: &CStr, is_directory: bool) -> Result<OwnedFd, Errno> {
+    let mut resolver = Resolver::new(open_directory(root)?);
+    if is_directory {
+        let directory = resolver.directory(path.to_bytes(), true)?;
+        return rustix::io::fcntl_dupfd_cloexec(&*directory, 3);
+    }
+    let mut path = path.to_bytes().to_vec();
+    for _ in 0..LINKS {
+        let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |place| place + 1);
+        let (above, name) = path.split_at_checked(end).unwrap_or((b"", &path));
+        let parent = resolver.directory(above, true)?;
+        let file = open_or_make_file(parent.as_fd(), name)?;
+        if file_type(file.as_fd())? != FileType::Symlink {
+            return Ok(file);
+        }
+        let target = rustix::fs::readlinkat(&*parent, name, Vec::new())?.into_bytes();
+        // An absolute target begins at the root, which is what the resolver takes it to do.
+        path = if target.first() == Some(&b'/') { target } else { [above, &target].concat() };
+    }
+    Err(Errno::LOOP)
+}
+
+/// What has that name in the directory, be it a link; an empty file where there is nothing.
+fn open_or_make_file(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = || rustix::fs::openat(parent, name, flags, Mode::empty());
+    match open() {
+        Err(Errno::NOENT) => {
+            let make = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            drop(rustix::fs::openat(parent, name, make, Mode::from_bits_truncate(0o644))?);
+            open()
+        }
+        other => other,
+    }
+}
+
+/// A path to what is open, for the calls that take paths only. It needs a /proc.
+fn path_of(file: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// mount(2) of a new filesystem on what is open.
+fn mount_at(
+    kind: &CStr,
+    target: BorrowedFd<'_>,
+    flags: MountFlags,
+    options: Option<&CStr>,
+) -> Result<(), Errno> {
+    rustix::mount::mount(kind, path_of(target), kind, flags, options)
+}
+
+/// Mounts a copy of what is mounted at `source`, and below it, at `target`. Where it is to be
+/// read-only, it is so before it is to be seen (Linux 5.12).
+///
+/// Recursive, since in a user namespace no mount can be taken out of those that it came with.
+fn attach(source: BorrowedFd<'_>, target: BorrowedFd<'_>, read_only: bool) -> Result<(), Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::AT_RECURSIVE;
+    let copy = match rustix::mount::open_tree(source, c"", flags) {
+        // Before Linux 5.2; then there is no way either to make it read-only with all below.
+        Err(Errno::NOSYS) if !read_only => {
+            rustix::mount::mount_bind_recursive(path_of(source), path_of(target))?;
+            return Ok(());
+        }
+        other => other?,
+    };
+    if read_only {
+        sys::set_read_only(copy.as_fd(), ReadOnly::WithAllBelow)?;
+    }
+    let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(&copy, c"", target, c"", both)
+}

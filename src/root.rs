@@ -1,0 +1,4 @@
+//! Roots: where they are, and paths inside them.
+
+pub(crate) mod place;
+pub(crate) mod resolve;

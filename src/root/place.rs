@@ -1,0 +1,65 @@
+//! Where roots are kept.
+use crate::error::{Error, quote};
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// The longest name of a root.
+const LONGEST: usize = 64;
+
+/// The directory of the root that is called so. An absolute path is itself; a name is one in the
+/// directory of roots. Nothing is looked at, and nothing is made.
+pub(crate) fn path_of(root: &[u8]) -> Result<PathBuf, Error> {
+    if root.first() == Some(&b'/') {
+        return Ok(PathBuf::from(OsString::from_vec(root.to_vec())));
+    }
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let is_name = (1..=LONGEST).contains(&root.len())
+        && root.iter().all(plain)
+        && !matches!(root.first(), Some(b'.' | b'-'));
+    if !is_name {
+        return Err(Error::plain(format!("{} is no name of a root", quote(root))).hint(
+            "1 to 64 of letters, digits, \".\", \"_\" and \"-\", beginning with a letter, a digit \
+             or \"_\"; or a path that begins with \"/\"",
+        ));
+    }
+    Ok(directory()?.join(Path::new(std::ffi::OsStr::from_bytes(root))))
+}
+
+/// The directory of roots.
+fn directory() -> Result<PathBuf, Error> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(directory) = variable("UNSHARED_ROOT") {
+        return Ok(PathBuf::from(directory));
+    }
+    if crate::sys::effective_uid() == 0 {
+        return Ok(PathBuf::from("/var/unshared"));
+    }
+    if let Some(data) = variable("XDG_DATA_HOME") {
+        return Ok(Path::new(&data).join("unshared"));
+    }
+    match variable("HOME") {
+        Some(home) => Ok(Path::new(&home).join(".local/share/unshared")),
+        None => Err(Error::plain("there is no directory of roots").hint(
+            "an ordinary user's is $XDG_DATA_HOME/unshared; or set UNSHARED_ROOT to another",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absolute_path_is_itself() {
+        assert_eq!(path_of(b"/a/../b").unwrap(), PathBuf::from("/a/../b"));
+    }
+
+    #[test]
+    fn what_is_neither_a_name_nor_a_path_is_refused() {
+        for text in [&b""[..], b".", b"..", b".hidden", b"-x", b"a/b", b"a b", b"\xff", &[b'x'; 65]]
+        {
+            assert!(path_of(text).is_err(), "{text:?}");
+        }
+    }
+}
