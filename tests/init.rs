@@ -327,3 +327,50 @@ fn neither_pid_1_nor_subreaper_is_said_in_one_line() {
         root(&format!("{quiet} -- true")).prints("");
     }
 }
+
+#[test]
+fn a_message_that_nobody_can_read_is_no_signal() {
+    for (words, status) in [("-s -vv", 0), ("-w", 0), ("-s -v -w", 0)] {
+        root(&format!(
+            "python3 -c '
+import os, subprocess, sys
+r, w = os.pipe(); os.close(r)
+print(subprocess.run(sys.argv[1:], stderr=w).returncode)
+' timeout 20 $INIT {words} -- sh -c '(sleep 0.1 &); sleep 0.3'"
+        ))
+        .prints(&status.to_string());
+    }
+    root("timeout 20 sh -c 'ulimit -f 0; f=$(mktemp); $INIT -s -vv -- sleep 0.2 2>$f; s=$?; rm $f; exit $s'")
+        .ends_with(0);
+}
+
+#[test]
+fn a_script_without_an_interpreter_line_is_started_again_and_again() {
+    root(
+        "d=$(mktemp -d); printf 'echo $0 $1 >>$D/n; test $(wc -l <$D/n) -ge 3\\n' >$d/plain; chmod 755 $d/plain; \
+         D=$d PATH=$d:$PATH timeout 20 $INIT -q -s --restart on-failure -- plain a; echo $?; sort -u $d/n | sed s,$d,D,; \
+         rm $d/n; D=$d PATH=$d:$PATH timeout 20 $CLI spawn --pid --restart on-failure -- plain b; echo $?; sort -u $d/n | sed s,$d,D,; rm -r $d",
+    )
+    .prints("0\nD/plain a\n0\nD/plain b");
+}
+
+#[test]
+fn a_signal_that_the_c_library_keeps_for_itself_is_raised_again_too() {
+    for signal in [32, 33, 34, 64] {
+        root(&format!(
+            "python3 -c '
+import ctypes, signal, subprocess, sys
+def ignore():
+    # rt_sigaction(2), which the C library refuses for the first two.
+    action = (ctypes.c_ulong * 4)(1, 0, 0, 0)
+    ctypes.CDLL(None).syscall(13, {signal}, action, None, 8)
+print(subprocess.run(sys.argv[1:], preexec_fn=ignore).returncode)
+' $INIT -s --re-raise -- python3 -c '
+import ctypes, os
+ctypes.CDLL(None).syscall(13, {signal}, (ctypes.c_ulong * 4)(0, 0, 0, 0), None, 8)
+os.kill(os.getpid(), {signal})
+'"
+        ))
+        .prints(&format!("-{signal}"));
+    }
+}

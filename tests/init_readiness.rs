@@ -177,3 +177,17 @@ print(take()[1][0], p.wait())
     ))
     .prints("STATUS=mine 0");
 }
+
+#[test]
+fn a_command_that_cannot_be_executed_is_not_ready_though_all_streams_are_closed() {
+    root("f=$(mktemp -u); $INIT -s --notification-fd 7 --ready-exec \"touch $f\" -- /no/such <&- >&- 2>&-; echo $?; [ ! -e $f ]")
+        .prints("127");
+}
+
+#[test]
+fn ready_exec_runs_once_for_each_start() {
+    root(
+        "f=$(mktemp); $INIT -q -s --notification-fd 7 --ready-exec \"echo >>$f\" -- sh -c 'echo >&7; echo >&7; sleep 0.3; echo >&7; sleep 0.3'; wc -l <$f; rm $f",
+    )
+    .prints("1");
+}

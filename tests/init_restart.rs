@@ -130,3 +130,23 @@ print(len(peaks), all(0 < t <= 0.1 * 2**i for i, t in enumerate(peaks)), peaks[-
     )
     .prints("5 True True");
 }
+
+#[test]
+fn the_end_of_the_parent_is_the_end_of_restarts() {
+    for signal in ["HUP", "USR1", "TERM"] {
+        root(&format!(
+            "timeout 20 python3 - $INIT <<'END'
+import os, subprocess, sys
+end, alive = os.pipe()
+told, ready = os.pipe()
+payload = 'trap \"exit 0\" {signal}; echo up >&%d; while :; do sleep 0.05; done' % ready
+options = ['-q', '-s', '-p', '{signal}', '--parent-fd', str(end), '--restart', 'always', '--']
+init = subprocess.Popen([sys.argv[1], *options, 'sh', '-c', payload], pass_fds=[end, ready])
+os.read(told, 3)
+os.close(alive)
+print(init.wait())
+END"
+        ))
+        .prints("0");
+    }
+}

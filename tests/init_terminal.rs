@@ -174,3 +174,44 @@ fn a_resized_terminal_is_noticed() {
         terminal.expect("33 77");
     }
 }
+
+/// Ways in which a reaper is not the direct child of a shell, or is PID 1.
+const NESTED: [&str; 7] = [
+    "$INIT -q -- $INIT -q -g --",
+    "$INIT -q -- dumb-init -q",
+    "$CLI spawn --pid -- $INIT -q -g --",
+    "$CLI spawn --pid -- dumb-init -q",
+    "$CLI spawn --pid --no-init -- $INIT -q --",
+    "$CLI spawn --pid --no-init -- $INIT -q -g --",
+    "$INIT -q -g -- $INIT -q -g --",
+];
+
+#[test]
+fn ctrl_z_stops_a_reaper_under_others_and_fg_continues_all() {
+    for way in NESTED {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            "d=$(mktemp -d); ln -s $INIT $d/dumb-init; PATH=$d:$PATH; echo ok$((1+1))",
+            "ok2",
+        );
+        let way = way.replace(" dumb-init", " $d/dumb-init");
+        terminal.line(&format!("{way} {SLEEPS}"), "up2");
+        terminal.write("\x1a");
+        terminal.expect("Stopped");
+        terminal.line("fg", "on2");
+        terminal.line("echo st$?; rm -r $d", "st5");
+    }
+}
+
+#[test]
+fn in_the_background_of_a_pid_namespace_it_does_not_take_the_terminal_either() {
+    for way in
+        ["unshare --pid --fork $INIT -q -g --", "$CLI spawn --pid --no-init -- $INIT -q -g --"]
+    {
+        let mut terminal = Terminal::new();
+        terminal.line(&format!("{way} cat &"), "READY> ");
+        terminal.line("sleep 0.5; echo alive$((1+1))", "alive2");
+        terminal.line("read line; echo got:$line", "read line");
+        terminal.line("typed", "got:typed");
+    }
+}

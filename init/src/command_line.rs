@@ -93,19 +93,19 @@ fn run_command(mut options: Options) -> Option<u8> {
     let reaper = Reaper::new(options.rules.clone());
     let mut command = Command::new(&options, signals, is_first, readiness);
     let ended = supervise(reaper, options.grace, &mut command);
-    if let Some(main) = command.main
+    if let Some(group) = command.group
         && options.group == Group::Own
         && let Some(terminal) = Terminal::of_session()
     {
-        terminal.take_from(main);
+        terminal.take_from(group);
     }
-    if let Some(main) = command.main
+    if let Some(group) = command.group
         && options.ends_group
         && options.rules.sweep == Sweep::Nothing
     {
         // Most often it is gone already.
-        let _ = sys::send_to_group(main, Signal::TERM);
-        let _ = sys::send_to_group(main, Signal::CONT);
+        let _ = sys::send_to_group(group, Signal::TERM);
+        let _ = sys::send_to_group(group, Signal::CONT);
     }
     let status = options.rules.status(ended);
     if let Ended::Killed(signal) = ended
@@ -170,9 +170,8 @@ fn readiness(options: &Options, is_first: bool) -> Option<Readiness> {
 }
 
 /// Asks for a signal at the end of our parent (PR_SET_PDEATHSIG). If it has ended while we asked,
-/// the signal comes from ourselves. What cannot be seen is an end before that: a parent in another
-/// PID namespace has no number here, and one that is gone has left no trace. `--parent-fd` does not
-/// have this gap.
+/// the signal comes from ourselves. What cannot be seen is an end before that: a parent that is gone
+/// has left no trace. `--parent-fd` does not have this gap.
 fn watch_parent(signal: Signal) -> Option<()> {
     let before = rustix::process::getppid();
     if let Err(errno) = sys::set_parent_death_signal(signal) {

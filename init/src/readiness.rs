@@ -37,6 +37,8 @@ pub(crate) struct Readiness {
 struct Manager {
     address: Address,
     receiver: Receiver,
+    /// It did not read our last message.
+    is_stuck: bool,
     /// We are PID 1: whoever is in our namespace may speak for the payload.
     is_first: bool,
 }
@@ -95,7 +97,7 @@ impl Readiness {
         }
         let entry = CStr::from_bytes_with_nul(&entry).map_err(|_| Errno::INVAL)?;
         sys::replace_in_own_environment(VARIABLE, entry)?;
-        self.manager = Some(Manager { address, receiver, is_first });
+        self.manager = Some(Manager { address, receiver, is_stuck: false, is_first });
         Ok(())
     }
 
@@ -110,10 +112,10 @@ impl Readiness {
         if self.signals.is_none() && (self.is_watched() || self.parent.is_some()) {
             self.signals = Some(sys::signal_descriptor()?);
         }
+        self.is_ready = false;
         if self.number.is_some() {
             let (reading, writing) = sys::pipe()?;
             (self.reading, self.writing) = (Some(reading), Some(writing));
-            self.is_ready = false;
         }
         Ok(())
     }
@@ -155,20 +157,28 @@ impl Readiness {
         let (signals, reading, parent) = (&self.signals, &self.reading, &self.parent);
         let descriptors = [signals.as_ref(), reading.as_ref(), manager, parent.as_ref()];
         let [signal, newline, message, parent] = sys::poll(descriptors, timeout).ok()?;
+        if signal {
+            return Some(News::Signal);
+        }
         if parent {
             self.parent = None;
             return Some(News::ParentEnded);
         }
         if newline && self.read_newline() {
-            if let Some(manager) = &self.manager {
+            if let Some(manager) = &mut self.manager {
                 manager.tell(READY, &[]);
             }
             return Some(News::Ready);
         }
-        if message && self.manager.as_ref().is_some_and(Manager::pass_on) {
-            return Some(News::Ready);
+        if message && self.manager.as_mut().is_some_and(Manager::pass_on) {
+            return self.is_ready_now().then_some(News::Ready);
         }
-        signal.then_some(News::Signal)
+        None
+    }
+
+    /// The payload says that it is ready; whether that is new.
+    fn is_ready_now(&mut self) -> bool {
+        !core::mem::replace(&mut self.is_ready, true)
     }
 
     /// Reads what the payload wrote; says whether its first newline was in it. What comes after that
@@ -183,7 +193,7 @@ impl Readiness {
             self.reading = None;
         }
         let said = buffer.get(..length).is_some_and(|said| said.contains(&b'\n'));
-        said && !core::mem::replace(&mut self.is_ready, true)
+        said && self.is_ready_now()
     }
 }
 
@@ -194,12 +204,14 @@ impl Manager {
     /// Takes one message and passes it on; says whether the payload is ready by it. Not inlined, so
     /// that its buffers are on the stack only while they are used.
     #[inline(never)]
-    fn pass_on(&self) -> bool {
+    fn pass_on(&mut self) -> bool {
         let mut buffer = [0; LONGEST];
         let Some(datagram) = self.receiver.receive(&mut buffer) else {
             return false;
         };
-        if !datagram.sender.is_some_and(|(pid, user)| self.may_speak(pid, user)) {
+        let may_speak = datagram.sender.is_some_and(|(pid, user)| self.may_speak(pid, user));
+        // A message that is cut off is another one; the manager would not take it whole either.
+        if !may_speak || datagram.is_cut_off {
             return false;
         }
         let message = buffer.get(..datagram.length).unwrap_or(&[]);
@@ -208,13 +220,17 @@ impl Manager {
             let _ = passed_on.extend_from_slice(line);
             let _ = passed_on.push(b'\n');
         }
-        self.tell(&passed_on, &datagram.rights);
+        if !passed_on.is_empty() || !datagram.rights.is_empty() {
+            self.tell(&passed_on, &datagram.rights);
+        }
         lines_to_pass_on(message).any(|line| line == READY)
     }
 
-    /// A manager that is not there is no reason for the payload to end.
-    fn tell(&self, message: &[u8], rights: &[Descriptor]) {
-        let _ = self.receiver.send(&self.address, message, rights);
+    /// A manager that is not there is no reason for the payload to end. One that does not read is
+    /// waited for once, for a second, and then again when it has read something.
+    fn tell(&mut self, message: &[u8], rights: &[Descriptor]) {
+        let sent = self.receiver.send(&self.address, message, rights, !self.is_stuck);
+        self.is_stuck = sent == Err(Errno::AGAIN);
     }
 
     /// Whether that sender is the payload or belongs to it. The socket can be reached by everybody

@@ -200,6 +200,9 @@ impl Reaper {
         }
         match self.phase {
             Phase::Running(main) if !is_delivered_by_terminal(signal, sender) => {
+                if sender == Sender::ParentsEnd {
+                    return Action::Forward(main, signal);
+                }
                 match self.rules.rewrites.apply(signal) {
                     Some(signal) => Action::Forward(main, signal),
                     None => Action::Wait,
@@ -226,10 +229,9 @@ impl Reaper {
     /// that a process sent is the order to read the configuration again.
     fn asks_for_end(&self, signal: Signal, sender: Sender) -> bool {
         match signal {
+            _ if sender == Sender::ParentsEnd => true,
             Signal::TERM | Signal::INT | Signal::QUIT => true,
             Signal::HUP => self.rules.restart == Restart::Never || sender != Sender::Process,
-            // Never received; it stands for the parent's end where that is to be the payload's.
-            Signal::KILL => true,
             _ => false,
         }
     }

@@ -76,6 +76,8 @@ pub enum Sender {
     TerminalAlone,
     /// A process.
     Process,
+    /// Nobody: it stands for the end of our parent.
+    ParentsEnd,
 }
 
 impl Sender {
@@ -94,7 +96,7 @@ pub fn is_delivered_by_terminal(signal: Signal, sender: Sender) -> bool {
     match sender {
         Sender::Kernel => signal.is_of_terminal(),
         Sender::Terminal => true,
-        Sender::TerminalAlone | Sender::Process => false,
+        Sender::TerminalAlone | Sender::Process | Sender::ParentsEnd => false,
     }
 }
 

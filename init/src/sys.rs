@@ -10,9 +10,9 @@ mod strings;
 pub use datagram::{Address, Receiver};
 pub use descriptor::{Descriptor, Kind, pipe, poll, process_descriptor, signal_descriptor};
 pub use jobs::{
-    die_by, foreground, is_controlling_terminal, is_group, is_in_callers_group, leads_session,
-    leave_terminal, own_group, send_to_group, set_foreground, stop_own_group_but_self,
-    stop_with_payload, take_abandoned_terminal, take_terminal,
+    die_by, foreground, has_foreground, is_controlling_terminal, is_gone, is_in_callers_group,
+    leads_group, leads_session, leave_terminal, own_group, send_to_group, set_foreground,
+    stop_own_group_but_self, stop_with_payload, take_abandoned_terminal, take_terminal,
 };
 pub use strings::{Arguments, Environment, execute_expression, replace_in_own_environment};
 
@@ -100,7 +100,7 @@ fn wait_for(one: Option<Signal>, timeout: Option<u64>) -> Option<(Signal, Sender
         let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
         // SAFETY: the set is filled before it is read, `info` is written by the kernel and is valid
         // as all zeros, and the limit outlives the call.
-        let (number, sender) = unsafe {
+        let (number, sender, own) = unsafe {
             match one {
                 None => {
                     all.as_mut_ptr().cast::<u8>().write_bytes(0xff, size_of::<libc::sigset_t>())
@@ -116,9 +116,13 @@ fn wait_for(one: Option<Signal>, timeout: Option<u64>) -> Option<(Signal, Sender
             let marked = info.si_code == libc::SI_QUEUE
                 && info.si_value().sival_ptr == core::ptr::without_provenance_mut(TERMINAL);
             let sender = if marked { Sender::Terminal } else { Sender::from_code(info.si_code) };
-            (number, sender)
+            let by_write = number == libc::SIGPIPE || number == libc::SIGXFSZ;
+            let own = by_write && info.si_code == libc::SI_USER && info.si_pid() == libc::getpid();
+            (number, sender, own)
         };
         match Signal::new(number) {
+            // A message of ours that nobody could read, or that its file had no room for.
+            Some(_) if own => {}
             Some(signal) => return Some((signal, sender)),
             None if last_error() == Errno::AGAIN => return None,
             None => {}

@@ -37,8 +37,8 @@ impl Terminal {
     /// Whether the foreground is ours to give: our process group has it, or one that is gone.
     #[must_use]
     pub(crate) fn is_to_be_had(&self) -> bool {
-        sys::foreground(self.number())
-            .is_some_and(|group| group == sys::own_group() || !sys::is_group(group))
+        sys::has_foreground(self.number())
+            || sys::foreground(self.number()).is_some_and(sys::is_gone)
     }
 
     /// Whether that process group has the foreground.
@@ -62,8 +62,9 @@ impl Terminal {
 }
 
 /// The main process, which leads a group of its own, was stopped: either the cause is taken away
-/// and it goes on, or our job stops too.
-pub(crate) fn stopped(group: Pid, signal: Signal) {
+/// and it goes on, or our job stops too. `from_terminal` is the stop that the terminal sent to our own
+/// group, and we passed on.
+pub(crate) fn stopped(group: Pid, signal: Signal, from_terminal: Option<Signal>) {
     if let Some(terminal) = Terminal::of_session() {
         if matches!(signal, Signal::TTIN | Signal::TTOU) && terminal.is_to_be_had() {
             terminal.give_to(group);
@@ -83,5 +84,5 @@ pub(crate) fn stopped(group: Pid, signal: Signal) {
             sys::stop_own_group_but_self();
         }
     }
-    sys::stop_with_payload(signal, false);
+    sys::stop_with_payload(from_terminal.unwrap_or(signal), from_terminal.is_some());
 }

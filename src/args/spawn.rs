@@ -34,7 +34,7 @@ Ids:
   --uid UID, --gid GID  ids of COMMAND
 What COMMAND finds:
   --root NAME|/PATH     this directory is / (a NAME: in the directory of roots)
-  --read-only           it cannot be written to   --overlay  changes to it vanish
+  --read-only           it cannot be changed    --overlay  changes to it vanish
   --bind SRC:DST[:ro]   SRC of yours at DST       --tmpfs DST[:SIZE]
   --hostname NAME       --domainname NAME    --cwd DIRECTORY
   --env NAME=VALUE      --clear-env          --keep-fd FD

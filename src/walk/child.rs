@@ -11,7 +11,7 @@ use unshared_init::exec::{self, Text};
 use unshared_init::reaper::{Ended, Reaper, Restart, Rules, Sweep};
 use unshared_init::signal::Signal;
 use unshared_init::supervise::{DEFAULT_GRACE, Payload, Started, supervise};
-use unshared_init::sys::{self, Memory};
+use unshared_init::sys::{self, Arguments, Memory};
 
 /// The process that was cloned into the new namespaces.
 pub(super) struct Child<'a> {
@@ -135,12 +135,17 @@ impl Payload for Child<'_> {
     fn start(&mut self, index: usize) -> Result<Started, Errno> {
         let memory = if self.changes_ids() { Memory::Copied } else { Memory::Shared };
         // Where memory is copied, nobody tells; then the exit status alone does.
+        let arguments = self.run.commands.get(index);
+        let name = arguments.and_then(Arguments::first);
         let mut executed = true;
         let started = sys::start(memory, &mut || {
             let status = self.become_payload(index);
             executed = false;
             status
         });
+        if let (Some(arguments), Some(name)) = (arguments, name) {
+            arguments.put_back(name);
+        }
         let pid = started.inspect_err(|errno| {
             self.failed(FORK, *errno);
         })?;

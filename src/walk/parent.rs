@@ -248,6 +248,13 @@ impl<'a> Parent<'a> {
         let early = self.early.take(signal);
         if !is_delivered_by_terminal(signal, sender) {
             let _ = send(self.pid, signal);
+            if signal == Signal::TSTP && self.is_payload_first() {
+                stop_with_payload(signal, false);
+            }
+            return;
+        }
+        if matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU) && self.is_payload_first() {
+            stop_with_payload(signal, true);
             return;
         }
         self.from_terminal = Some(signal);
@@ -268,6 +275,12 @@ impl<'a> Parent<'a> {
     fn stop_too(&mut self, signal: Signal) {
         let by_terminal = self.from_terminal.take() == Some(signal);
         stop_with_payload(signal, by_terminal);
+    }
+
+    /// Whether the payload is PID 1 of its namespace: it cannot be stopped, so its processes may
+    /// well be without it, and nobody would tell us.
+    fn is_payload_first(&self) -> bool {
+        self.run.spec.namespaces.has(Namespace::Pid) && self.run.spec.no_init
     }
 
     /// Whether our child waits for the payload rather than being it.

@@ -17,12 +17,16 @@ pub(super) struct Command<'a> {
     options: &'a Options,
     signals: SignalState,
     is_first: bool,
+    /// Ourselves.
+    own: Pid,
     readiness: Readiness,
-    pub(super) main: Option<Pid>,
+    main: Option<Pid>,
+    /// The group of the main process that has ended.
+    pub(super) group: Option<Pid>,
     /// The process of `--ready-exec`.
     hook: Option<Pid>,
-    /// The last signal that the terminal sent to us and the command alike.
-    from_terminal: Option<Signal>,
+    /// The last stop that the terminal sent to our process group, until it is over.
+    stopped_from_terminal: Option<Signal>,
 }
 
 impl<'a> Command<'a> {
@@ -38,10 +42,12 @@ impl<'a> Command<'a> {
             options,
             signals,
             is_first,
+            own: rustix::process::getpid(),
             readiness,
             main: None,
+            group: None,
             hook: None,
-            from_terminal: None,
+            stopped_from_terminal: None,
         }
     }
 }
@@ -52,12 +58,16 @@ impl Payload for Command<'_> {
             failure(b"make what --notification-fd or --parent-fd needs", errno);
             return Err(errno);
         }
+        let name = self.options.command.first();
         let mut executed = true;
         let result = sys::start(Memory::Shared, &mut || {
             let status = self.execute();
             executed = false;
             status
         });
+        if let Some(name) = name {
+            self.options.command.put_back(name);
+        }
         self.readiness.started();
         self.main = result.ok();
         match result {
@@ -70,19 +80,27 @@ impl Payload for Command<'_> {
     }
 
     fn stopped(&mut self, main: Pid, signal: Signal) {
+        let from_terminal = self.stopped_from_terminal.take();
         match self.options.group {
             // The shell that started us waits for us, not for the command.
-            Group::Callers | Group::Session => {
-                sys::stop_with_payload(signal, self.from_terminal == Some(signal));
+            Group::Callers => sys::stop_with_payload(signal, from_terminal == Some(signal)),
+            Group::Session => {
+                sys::stop_with_payload(from_terminal.unwrap_or(signal), from_terminal.is_some());
             }
-            Group::Own => terminal::stopped(main, signal),
+            Group::Own => terminal::stopped(main, signal, from_terminal),
         }
     }
 
     fn wait(&mut self, timeout: Option<u64>) -> Option<(Signal, Sender)> {
         let (signal, sender) = self.wait_for_signal(timeout)?;
-        if is_delivered_by_terminal(signal, sender) {
-            self.from_terminal = Some(signal);
+        match signal {
+            Signal::CONT => self.stopped_from_terminal = None,
+            Signal::TSTP | Signal::TTIN | Signal::TTOU
+                if is_delivered_by_terminal(signal, sender) =>
+            {
+                self.stopped_from_terminal = Some(signal);
+            }
+            _ => {}
         }
         Some((signal, sender))
     }
@@ -94,9 +112,10 @@ impl Payload for Command<'_> {
         // It may have changed its uid, or just have ended.
         let _ = match self.options.group {
             Group::Callers => sys::send(main, signal),
-            // A command that has gone over to another group gets the signal alone.
             Group::Own | Group::Session => {
-                sys::send_to_group(main, signal).or_else(|_| sys::send(main, signal))
+                let sent = sys::send_to_group(main, signal);
+                // The command may have gone over to another group.
+                if sys::leads_group(main) { sent } else { sys::send(main, signal) }
             }
         };
     }
@@ -130,7 +149,7 @@ impl Command<'_> {
                 News::Ready => self.ready(),
                 News::ParentEnded => {
                     let signal = self.options.parent_death.unwrap_or(Signal::TERM);
-                    return Some((signal, Sender::Process));
+                    return Some((signal, Sender::ParentsEnd));
                 }
                 News::TimeOver => return None,
             }
@@ -142,8 +161,11 @@ impl Command<'_> {
         if let Some(signal) = self.options.parent_death
             && !self.is_first
         {
-            // We may be ended by what cannot be passed on.
+            // We may be ended by what cannot be passed on; perhaps we have been by now.
             let _ = sys::set_parent_death_signal(signal);
+            if rustix::process::getppid() != Some(self.own) {
+                let _ = sys::send(rustix::process::getpid(), signal);
+            }
         }
         match self.options.group {
             Group::Callers => {}
@@ -200,6 +222,7 @@ impl Command<'_> {
     fn notice_end(&mut self, pid: Pid, ended: Ended) {
         let options = self.options;
         let subject: &[u8] = if self.main == Some(pid) {
+            self.group = self.main.take();
             let restarts = options.rules.restart != Restart::Never;
             if options.verbosity < if restarts { 1 } else { 2 } {
                 return;

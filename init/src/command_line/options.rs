@@ -221,8 +221,12 @@ impl Options {
     }
 
     fn set_parent_death(&mut self, value: &'static CStr) -> Result<(), Wrong> {
-        let signal = Signal::parse(value.to_bytes()).ok_or(Wrong(b"-p takes a signal, not", value));
-        self.parent_death = Some(signal?);
+        let signal =
+            Signal::parse(value.to_bytes()).ok_or(Wrong(b"-p takes a signal, not", value))?;
+        if matches!(signal, Signal::STOP | Signal::CHLD) {
+            return Err(Wrong(b"STOP and CHLD are never passed on:", value));
+        }
+        self.parent_death = Some(signal);
         Ok(())
     }
 

@@ -306,4 +306,21 @@ fn a_signal_is_passed_on_as_what_it_was_rewritten_to() {
     );
 }
 
+#[test]
+fn the_end_of_the_parent_is_the_end_of_restarts_whatever_signal_stands_for_it() {
+    for number in [Signal::HUP, Signal::new(10).unwrap(), Signal::TERM, Signal::KILL] {
+        let mut rules = Rules { restart: Restart::Always, ..Rules::new(Sweep::Namespace) };
+        rules.rewrites.set(number, None);
+        let events = [
+            Event::Signal(number, Sender::ParentsEnd),
+            Event::Forwarded,
+            ended(MAIN, 0),
+            Event::NoChildren,
+        ];
+        let actions = play_on(Reaper::new(rules), &events);
+        assert_eq!(actions.first(), Some(&Action::Forward(pid(MAIN), number)));
+        assert_eq!(actions.last(), Some(&Action::Finish(Ended::Exited(0))));
+    }
+}
+
 mod orders;

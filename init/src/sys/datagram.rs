@@ -70,6 +70,8 @@ pub struct Receiver {
 pub struct Datagram {
     /// How much of the buffer it fills.
     pub length: usize,
+    /// It was longer than the buffer.
+    pub is_cut_off: bool,
     /// The sender's process id, 0 if it has none in our PID namespace, and its user id.
     pub sender: Option<(i32, u32)>,
     /// The descriptors that came with it.
@@ -146,7 +148,12 @@ impl Receiver {
             let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
             let length = libc::recvmsg(self.socket.number(), &raw mut message, flags);
             let length = usize::try_from(length).ok()?;
-            let mut datagram = Datagram { length, sender: None, rights: heapless::Vec::new() };
+            let mut datagram = Datagram {
+                length,
+                is_cut_off: message.msg_flags & libc::MSG_TRUNC != 0,
+                sender: None,
+                rights: heapless::Vec::new(),
+            };
             let mut header = libc::CMSG_FIRSTHDR(&raw const message);
             while !header.is_null() {
                 let data = libc::CMSG_DATA(header);
@@ -174,8 +181,15 @@ impl Receiver {
         }
     }
 
-    /// sendmsg(2) to an address, waiting for a second at most.
-    pub fn send(&self, to: &Address, bytes: &[u8], rights: &[Descriptor]) -> Result<(), Errno> {
+    /// sendmsg(2) to an address, waiting for a second at most, or not at all.
+    pub fn send(
+        &self,
+        to: &Address,
+        bytes: &[u8],
+        rights: &[Descriptor],
+        waits: bool,
+    ) -> Result<(), Errno> {
+        let flags = libc::MSG_NOSIGNAL | if waits { 0 } else { libc::MSG_DONTWAIT };
         let mut control = Control([0; Control::SIZE]);
         let mut data =
             libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
@@ -200,7 +214,7 @@ impl Receiver {
                     places.add(index).write_unaligned(right.number());
                 }
             }
-            libc::sendmsg(self.socket.number(), &raw const message, libc::MSG_NOSIGNAL)
+            libc::sendmsg(self.socket.number(), &raw const message, flags)
         };
         if result < 0 { Err(last_error()) } else { Ok(()) }
     }
@@ -214,7 +228,7 @@ mod tests {
     fn what_is_sent_comes_with_its_sender_and_its_descriptors() {
         let (receiver, sender) = (Receiver::new().unwrap(), Receiver::new().unwrap());
         let (pipe, _write) = super::super::pipe().unwrap();
-        sender.send(&receiver.address().unwrap(), b"READY=1\n", &[pipe]).unwrap();
+        sender.send(&receiver.address().unwrap(), b"READY=1\n", &[pipe], true).unwrap();
         let mut buffer = [0; 64];
         let datagram = receiver.receive(&mut buffer).unwrap();
         assert_eq!(&buffer[..datagram.length], b"READY=1\n");
@@ -243,7 +257,7 @@ mod tests {
         let (receiver, sender) = (Receiver::new().unwrap(), Receiver::new().unwrap());
         let text: Vec<u8> =
             b"@".iter().copied().chain(receiver.address().unwrap().abstract_name()).collect();
-        sender.send(&Address::parse(&text).unwrap(), b"x", &[]).unwrap();
+        sender.send(&Address::parse(&text).unwrap(), b"x", &[], true).unwrap();
         assert_eq!(receiver.receive(&mut [0; 4]).unwrap().length, 1);
     }
 }

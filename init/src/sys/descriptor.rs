@@ -34,8 +34,20 @@ impl Kind {
 
 impl Descriptor {
     /// What a system call returned: a descriptor that is nobody else's, or a negative number.
+    ///
+    /// Where standard streams are closed, new descriptors get their numbers; then it is moved: what
+    /// is written to standard error is for nothing of ours.
     pub(super) fn of(result: c_int) -> Result<Descriptor, Errno> {
-        if result < 0 { Err(last_error()) } else { Ok(Descriptor(result)) }
+        match result {
+            ..0 => Err(last_error()),
+            0..=2 => {
+                let standard = Descriptor(result);
+                // SAFETY: takes numbers only.
+                let moved = unsafe { libc::fcntl(standard.0, libc::F_DUPFD_CLOEXEC, 3) };
+                if moved < 0 { Err(last_error()) } else { Ok(Descriptor(moved)) }
+            }
+            3.. => Ok(Descriptor(result)),
+        }
     }
 
     /// open(2).
@@ -131,8 +143,8 @@ pub fn pipe() -> Result<(Descriptor, Descriptor), Errno> {
     if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } < 0 {
         return Err(last_error());
     }
-    let [reading, writing] = ends;
-    Ok((Descriptor(reading), Descriptor(writing)))
+    let [reading, writing] = ends.map(Descriptor::of);
+    Ok((reading?, writing?))
 }
 
 /// poll(2) for `timeout` nanoseconds at most: which of these can be read, or are hung up. `None` is

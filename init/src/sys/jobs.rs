@@ -20,11 +20,27 @@ pub fn own_group() -> i32 {
     unsafe { libc::getpgid(0) }
 }
 
-/// Whether there is a process in that group.
+/// Whether there is no process in that group. One that we may not signal is one.
 #[must_use]
-pub fn is_group(group: i32) -> bool {
+pub fn is_gone(group: i32) -> bool {
     // SAFETY: takes numbers only; signal 0 is none.
-    group > 0 && unsafe { libc::kill(-group, 0) } == 0
+    group > 0 && unsafe { libc::kill(-group, 0) } < 0 && last_error() == Errno::SRCH
+}
+
+/// Whether that process leads its process group.
+#[must_use]
+pub fn leads_group(pid: Pid) -> bool {
+    let number = pid.as_raw_nonzero().get();
+    // SAFETY: takes and returns numbers only.
+    unsafe { libc::getpgid(number) == number }
+}
+
+/// Whether our process group has the foreground of that terminal, also where it has no number in our
+/// PID namespace: reading nothing from the background is refused with EIO while TTIN is blocked.
+#[must_use]
+pub fn has_foreground(terminal: i32) -> bool {
+    // SAFETY: nothing is read into the null pointer.
+    unsafe { libc::read(terminal, core::ptr::null_mut(), 0) == 0 }
 }
 
 /// Whether we lead our session: whoever started us is not in it, and controls no job of it.
@@ -78,7 +94,7 @@ fn stop_by(signal: Signal) {
 /// The payload was stopped by that signal: stops with it, if whoever continues it will continue us.
 ///
 /// That is so for a job of a shell's, and for what the terminal sent to our whole process group
-/// (`by_terminal`). Where CONT is pending, the news of the stop is older than its end.
+/// (`by_terminal`), which may have become another signal on its way to the payload. Where CONT is pending, the news of the stop is older than its end.
 pub fn stop_with_payload(signal: Signal, by_terminal: bool) {
     let pending = SignalSet::pending();
     if pending.has(Signal::CONT) {
@@ -95,7 +111,7 @@ pub fn stop_with_payload(signal: Signal, by_terminal: bool) {
 pub fn take_abandoned_terminal() {
     if let Some(group) = foreground(0)
         && group != own_group()
-        && !is_group(group)
+        && is_gone(group)
     {
         set_foreground(0, own_group());
     }
@@ -105,9 +121,12 @@ pub fn take_abandoned_terminal() {
 /// not end it: PID 1 of a namespace is above the signals of its own processes.
 pub fn die_by(signal: Signal) {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    // SAFETY: the default action runs no code of ours.
+    // SAFETY: the default action runs no code of ours. The structure is the kernel's, whose set has
+    // 8 bytes; the C library keeps the first real-time signals to itself.
     unsafe {
-        libc::signal(signal.number(), libc::SIG_DFL);
+        let default = [0_usize; 4];
+        let none = core::ptr::null_mut::<usize>();
+        libc::syscall(libc::SYS_rt_sigaction, signal.number(), default.as_ptr(), none, 8);
     }
     stop_by(signal);
 }

@@ -61,6 +61,17 @@ impl Arguments {
         last_error()
     }
 
+    /// Puts the first string back where [`Arguments::execute_by`] of a child that shares our memory
+    /// may have put another one.
+    pub fn put_back(&self, first: &'static CStr) {
+        // SAFETY: a list that has a first string has a place for it, and the array is ours.
+        unsafe {
+            if !(*self.first).is_null() {
+                *self.first = first.as_ptr();
+            }
+        }
+    }
+
     /// Runs `script` by `interpreter`: the arguments become interpreter, script, and the rest.
     /// Returns only to say why not.
     pub fn execute_by(
@@ -71,7 +82,7 @@ impl Arguments {
     ) -> Errno {
         // SAFETY: the array has a place before `first`, and `first` itself is a place that holds a
         // string (a command was looked up by it). What is written points to strings that outlive
-        // the call; on failure the process ends without reading the list again.
+        // the call; whoever shares the memory puts the first back before reading the list again.
         unsafe {
             let interpreted = self.first.sub(1);
             *interpreted = interpreter.as_ptr();
