@@ -13,6 +13,8 @@ pub(crate) enum Request {
     Spawn(Box<Spec>),
     /// Be the reaper called by that name, with these arguments.
     Init(&'static [u8], Arguments),
+    /// Run a command, and then a shell expression whatever became of it.
+    Forkn(Arguments),
     /// Print this text.
     Print(&'static str),
 }
@@ -24,6 +26,7 @@ Runs processes in Linux namespaces of their own.
 
   spawn [OPTION]... [--] COMMAND [ARGUMENT]...  run COMMAND in new namespaces
   init [OPTION]... [--] COMMAND [ARGUMENT]...   run COMMAND as PID 1 should
+  forkn CLEANUP COMMAND [ARGUMENT]...           run COMMAND, then CLEANUP
   help [COMMAND]                                explain all, or one command
   --version                                     name and version
 
@@ -42,16 +45,39 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     if matches!(name, b"init" | b"unshared-init" | b"tini" | b"dumb-init") {
         return Ok(Request::Init(name, arguments));
     }
+    if name == b"forkn" {
+        return forkn(arguments);
+    }
     let Some(command) = arguments.next() else {
         return Ok(Request::Print(HELP));
     };
     match command.to_bytes() {
         b"spawn" => spawn::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
+        b"forkn" => forkn(arguments),
         b"help" => help(arguments),
         b"--help" | b"-h" => Ok(Request::Print(HELP)),
         b"--version" | b"-V" => Ok(Request::Print(VERSION)),
         other => Err(unknown_command(other)),
+    }
+}
+
+const FORKN_HELP: &str = "\
+Usage: unshared-cli forkn CLEANUP COMMAND [ARGUMENT]...
+
+Runs COMMAND, then CLEANUP in a shell whatever became of COMMAND, and ends with
+COMMAND's exit status. Called as forkn, it is the same.
+
+Example: unshared-cli forkn 'rm -r work' make -C work
+";
+
+/// `CLEANUP COMMAND ARGUMENT...`; there are no options, so that any word may stand for CLEANUP.
+fn forkn(arguments: Arguments) -> Result<Request, Error> {
+    match arguments.first().map(|word| word.to_bytes()) {
+        Some(b"--help" | b"-h") => Ok(Request::Print(FORKN_HELP)),
+        Some(_) if arguments.rest().first().is_some() => Ok(Request::Forkn(arguments)),
+        Some(_) => Err(Error::usage("no command behind CLEANUP", "forkn")),
+        None => Err(Error::usage("CLEANUP and a command are needed", "forkn")),
     }
 }
 
@@ -62,6 +88,7 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
     match topic.to_bytes() {
         b"spawn" => Ok(Request::Print(spawn::HELP)),
         b"init" => Ok(Request::Print(unshared_init::command_line::HELP)),
+        b"forkn" => Ok(Request::Print(FORKN_HELP)),
         b"help" => Ok(Request::Print(HELP)),
         other => Err(unknown_command(other)),
     }

@@ -123,6 +123,9 @@ pub(crate) fn for_failed(
             });
             Error::system(format!("execute {name}{place}"), *errno)
         }
+        (_, Some((_, Step::RunPreMount(expression)))) if *errno == Errno::CANCELED => Error::plain(
+            format!("pre-mount {} ended with status {command}", quote(expression.as_bytes())),
+        ),
         (_, Some((_, step))) => Error::system(step.attempt(pid.as_raw_nonzero().get()), *errno)
             .maybe_hint(step_hint(step, spec, *errno)),
         (_, None) => Error::system("an unknown step", *errno),

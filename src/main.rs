@@ -11,6 +11,7 @@
 mod args;
 mod error;
 mod hint;
+mod hooks;
 mod host;
 mod link;
 mod mounts;
@@ -52,6 +53,7 @@ fn run(arguments: Arguments) -> u8 {
         Request::Init(program, arguments) => {
             Ok(unshared_init::command_line::run(program, arguments, env!("UNSHARED_VERSION")))
         }
+        Request::Forkn(arguments) => hooks::forkn(arguments),
         Request::Print(text) => print(text),
     });
     result.unwrap_or_else(|error| {
@@ -76,7 +78,17 @@ fn plan_and_walk(spec: &spec::Spec) -> Result<u8, Error> {
     if spec.dry_run {
         return print(&script::script(spec, &plan, &host));
     }
-    walk::run(spec, &plan)
+    let root = host.root.as_ref();
+    hooks::run_preexec(spec, root)?;
+    let signals = unshared_init::sys::take_signals();
+    let result = walk::run(spec, &plan, root, signals);
+    let status = result.as_ref().map_or_else(|error| error.code, |end| end.status);
+    hooks::run_postexec(spec, root, status, signals);
+    let end = result?;
+    if let Some(signal) = end.raise {
+        unshared_init::sys::die_by(signal);
+    }
+    Ok(end.status)
 }
 
 /// Prints what was asked for.

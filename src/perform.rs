@@ -64,6 +64,7 @@ pub(crate) fn in_parent(
         | Step::SetParentDeathSignal
         | Step::MakeMountsPrivate
         | Step::MountProc
+        | Step::RunPreMount(_)
         | Step::BindRoot { .. }
         | Step::OverlayRoot { .. }
         | Step::MountProcIn { .. }
@@ -81,7 +82,8 @@ pub(crate) fn in_parent(
 }
 
 /// Child or payload, new namespaces: performs one of its steps. [`Step::Execute`] is not among
-/// them; whoever comes to it does not come back.
+/// them; whoever comes to it does not come back. Nor is [`Step::RunPreMount`], which is more than a
+/// system call.
 pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
     match step {
         Step::SetTimeOffsets { monotonic, boottime } => {
@@ -126,6 +128,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         | Step::RunNewuidmap(_)
         | Step::RunNewgidmap(_)
         | Step::BindNamespace(..)
+        | Step::RunPreMount(_)
         | Step::Execute => Err(Errno::INVAL),
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
     if let Some(step) = maps.as_ref().and_then(|maps| root_inside(maps, host)) {
         steps.child(step);
     }
-    if spec.die_with_parent && (spec.has_init() || spec.commands() > 1) {
+    if spec.die_with_parent && spec.has_reaper() {
         // After the ids have changed, since that forgets the signal (prctl(2)).
         steps.child(Step::SetParentDeathSignal);
     }
@@ -105,7 +105,9 @@ impl Steps {
         if spec.read_only {
             self.child(Step::ProtectRoot { root: root() });
         }
-        self.child(Step::PivotRoot { root: root() });
+        if spec.chroot.is_none() {
+            self.child(Step::PivotRoot { root: root() });
+        }
     }
 
     /// What is set up inside, once the ids are.
@@ -117,6 +119,9 @@ impl Steps {
             // After the child's mounts are private: a mount namespace cannot be bound where the
             // binding would spread into it.
             self.parent(Step::BindNamespace(*namespace, file.clone()));
+        }
+        for expression in &spec.pre_mount {
+            self.child(Step::RunPreMount(expression.clone()));
         }
         match root {
             Some(root) => self.root(spec, root),

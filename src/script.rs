@@ -13,6 +13,16 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     if spec.restart.is_some() {
         script.push_str("# left out: --restart, for which unshare(1) has nothing\n");
     }
+    let has_hooks = [&spec.preexec, &spec.postexec, &spec.pre_mount, &spec.post_mount];
+    if spec.chroot.is_some() || has_hooks.iter().any(|hooks| !hooks.is_empty()) {
+        let name = spec.name.as_ref().map_or("unshared".into(), |name| name.to_string_lossy());
+        let root = host.root.as_ref().map_or("/".into(), |root| root.to_string_lossy());
+        let (name, root) = (word(name.as_bytes()), word(root.as_bytes()));
+        script.push_str(&format!("NAME={name} ROOT={root}\nexport NAME ROOT\n"));
+    }
+    for expression in &spec.preexec {
+        script.push_str(&format!("sh -c {} || exit 2\n", word(expression.as_bytes())));
+    }
     let mapping = Mapping::of(plan, host);
     let mut unshare = Unshare::new(plan);
     let mut lines = vec![String::from("set -e")];
@@ -76,6 +86,13 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
             }
             script.push_str("wait $pid\n");
         }
+    }
+    if !spec.postexec.is_empty() {
+        script.push_str("UNSHARED_STATUS=$?\nexport UNSHARED_STATUS\n");
+        for expression in &spec.postexec {
+            script.push_str(&format!("sh -c {}\n", word(expression.as_bytes())));
+        }
+        script.push_str("exit $UNSHARED_STATUS\n");
     }
     script
 }
@@ -197,13 +214,24 @@ fn payload(spec: &Spec, plan: &Plan, mapping: Mapping) -> Vec<String> {
             prefix.push(' ');
         }
     }
+    if let Some(expression) = &spec.chroot {
+        let way = [expression.as_bytes(), b" \"$@\""].concat();
+        prefix.push_str(&format!("sh -c {} sh \"$ROOT\" ", word(&way)));
+    }
     let shell = |expression: &CString| format!("{prefix}sh -c {}", word(expression.as_bytes()));
     let mut lines: Vec<String> = spec.expressions.iter().map(shell).collect();
     if let Some(command) = spec.command {
         let words: Vec<String> = command.map(|argument| word(argument.to_bytes())).collect();
         lines.push(format!("{prefix}{}", words.join(" ")));
     }
-    if spec.namespaces.has(Namespace::Pid) && spec.has_init() {
+    if !spec.post_mount.is_empty() {
+        if let Some(last) = lines.last_mut() {
+            *last = format!("status=0; {last} || status=$?");
+        }
+        let hook = |expression: &CString| format!("sh -c {} || :", word(expression.as_bytes()));
+        lines.extend(spec.post_mount.iter().map(hook));
+        lines.push(String::from("exit $status"));
+    } else if spec.namespaces.has(Namespace::Pid) && spec.has_init() {
         // Keeps the shell as PID 1, where our reaper would be.
         lines.push(String::from("exit $?"));
     } else if let Some(last) = lines.last_mut() {

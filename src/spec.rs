@@ -39,6 +39,16 @@ pub(crate) struct Spec {
     pub(crate) read_only: bool,
     /// What is mounted in the root, or where there is none, in the caller's.
     pub(crate) mounts: Vec<Mount>,
+    /// What hooks see as NAME; with a UTS namespace the host name.
+    pub(crate) name: Option<CString>,
+    /// Shell expressions: on the host's side, before anything and after everything.
+    pub(crate) preexec: Vec<CString>,
+    pub(crate) postexec: Vec<CString>,
+    /// Inside: before anything is mounted, and after the payload has ended.
+    pub(crate) pre_mount: Vec<CString>,
+    pub(crate) post_mount: Vec<CString>,
+    /// The way into the root, instead of ours.
+    pub(crate) chroot: Option<CString>,
     /// Offset of CLOCK_MONOTONIC inside, in seconds.
     pub(crate) monotonic: Option<i64>,
     /// Offset of CLOCK_BOOTTIME inside, in seconds.
@@ -84,6 +94,9 @@ impl Spec {
         if self.persist.iter().any(|(namespace, _)| *namespace == Namespace::Pid) {
             return refuse("--pid takes no file: a PID namespace ends with its PID 1");
         }
+        if self.no_init && !self.post_mount.is_empty() {
+            return refuse("--post-mount with --no-init: nobody is left to run it");
+        }
         if self.root.is_none() && (self.overlay || self.read_only) {
             return refuse("--overlay and --read-only are for a --root");
         }
@@ -126,7 +139,14 @@ impl Spec {
         if self.monotonic.is_some() || self.boottime.is_some() {
             self.namespaces.add(Namespace::Time);
         }
-        if self.mounts_proc() || self.root.is_some() || !self.mounts.is_empty() {
+        if self.namespaces.has(Namespace::Uts) && self.hostname.is_none() {
+            self.hostname.clone_from(&self.name);
+        }
+        if !self.pre_mount.is_empty()
+            || self.mounts_proc()
+            || self.root.is_some()
+            || !self.mounts.is_empty()
+        {
             self.namespaces.add(Namespace::Mount);
         }
     }
@@ -139,6 +159,11 @@ impl Spec {
     /// Whether our reaper is PID 1 of a namespace.
     pub(crate) fn has_init(&self) -> bool {
         self.namespaces.has(Namespace::Pid) && !self.no_init
+    }
+
+    /// Whether a process of ours waits for the payload rather than becoming it.
+    pub(crate) fn has_reaper(&self) -> bool {
+        self.has_init() || self.commands() > 1 || !self.post_mount.is_empty()
     }
 
     /// How many commands are run, one after the other: the expressions and the command itself.

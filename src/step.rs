@@ -53,6 +53,8 @@ pub(crate) enum Step {
     MakeMountsPrivate,
     /// Mounts a /proc for the new PID namespace.
     MountProc,
+    /// Runs a hook inside, before anything is mounted there.
+    RunPreMount(CString),
     /// Makes the root's directory a mount, which pivot_root(2) demands.
     BindRoot { root: CString, read_only: bool },
     /// Mounts an overlay on the root's directory, whose upper layer is a tmpfs.
@@ -100,6 +102,7 @@ impl Step {
             Step::SetParentDeathSignal => "set the parent death signal".to_owned(),
             Step::MakeMountsPrivate => "make the mounts under \"/\" private".to_owned(),
             Step::MountProc => "mount proc at \"/proc\"".to_owned(),
+            Step::RunPreMount(expression) => format!("pre-mount {}", quote(expression.as_bytes())),
             Step::BindRoot { root, .. } => format!("bind root {}", quote(root.as_bytes())),
             Step::OverlayRoot { root, .. } => {
                 format!("mount overlay on {}", quote(root.as_bytes()))
@@ -157,6 +160,7 @@ impl Step {
             Step::SetParentDeathSignal => "setpriv --pdeathsig KILL".to_owned(),
             Step::MakeMountsPrivate => "mount --make-rprivate /".to_owned(),
             Step::MountProc => "mount -t proc -o nosuid,nodev,noexec proc /proc".to_owned(),
+            Step::RunPreMount(expression) => format!("sh -c {}", word(expression.as_bytes())),
             Step::BindRoot { root, .. } => {
                 let root = word(root.as_bytes());
                 format!("mount --rbind {root} {root}")

@@ -8,7 +8,7 @@ use crate::spec::namespace::{Namespace, Namespaces};
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use unshared_init::signal::{Sender, Signal};
 use unshared_init::sys::{Arguments, Environment};
 
@@ -182,6 +182,11 @@ pub(crate) fn arguments(strings: Vec<CString>) -> Arguments {
 pub(crate) fn environment(strings: Vec<CString>) -> Environment {
     // SAFETY: the list ends with a null pointer and is leaked with its strings.
     unsafe { Environment::new(leak(strings, 0).as_ptr()) }
+}
+
+/// The part of an environment's entry before the `=`.
+pub(crate) fn variable_name(entry: &CStr) -> &[u8] {
+    entry.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 
 /// Pointers to leaked strings, with null pointers in `spare` places before them and one after.

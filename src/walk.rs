@@ -7,7 +7,9 @@ use crate::spec::Spec;
 use crate::step::{Side, Step};
 use crate::sys::{self, Cloned};
 use rustix::io::Errno;
-use unshared_init::sys::{Arguments, Environment};
+use std::ffi::CString;
+use unshared_init::signal::Signal;
+use unshared_init::sys::{Arguments, Environment, SignalState};
 
 pub(crate) mod channel;
 mod child;
@@ -24,8 +26,10 @@ struct Run<'a> {
     /// What is executed, one after the other.
     commands: &'a [Arguments],
     environment: Environment,
+    /// Where the root is.
+    root: Option<&'a CString>,
     /// The caller's signal state, which the payload gets back.
-    signals: unshared_init::sys::SignalState,
+    signals: SignalState,
 }
 
 impl Run<'_> {
@@ -48,20 +52,34 @@ impl Run<'_> {
     }
 }
 
-/// Runs the spec to its end, and returns the payload's exit status.
-pub(crate) fn run(spec: &Spec, plan: &Plan) -> Result<u8, Error> {
+/// How a run ended.
+pub(crate) struct End {
+    /// The payload's exit status.
+    pub(crate) status: u8,
+    /// What we are to end by ourselves.
+    pub(crate) raise: Option<Signal>,
+}
+
+/// Runs the spec to its end. `signals` is what the caller did about them; all are blocked by now.
+pub(crate) fn run(
+    spec: &Spec,
+    plan: &Plan,
+    root: Option<&CString>,
+    signals: SignalState,
+) -> Result<End, Error> {
     check_descriptors(spec)?;
     if plan.steps.iter().any(|(side, _)| *side == Side::Parent) {
         check_proc()?;
     }
     sys::close_all_but(&kept(spec));
-    let commands = command::commands(spec);
+    let commands = command::commands(spec, root);
     let run = Run {
         spec,
         plan,
         commands: &commands,
-        environment: command::environment(spec),
-        signals: unshared_init::sys::take_signals(),
+        environment: command::environment(spec, root),
+        root,
+        signals,
     };
     let (ours, theirs) =
         Channel::pair().map_err(|errno| Error::system("make a socket pair", errno))?;

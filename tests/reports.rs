@@ -18,10 +18,10 @@ fn the_status_is_json_one_object_a_line() {
 #[test]
 fn the_pid_is_that_of_a_living_child() {
     root(
-        "$CLI spawn --pid --status-fd 3 -- sleep 1 3>/tmp/st.$$ & \
+        "$CLI spawn --pid --status-fd 3 -- sleep 100 3>/tmp/st.$$ & \
           until grep -q pid /tmp/st.$$ 2>/dev/null; do sleep 0.05; done; \
           pid=$(sed -n 's/.*\"pid\":\\([0-9]*\\).*/\\1/p' /tmp/st.$$); \
-          test \"$(ps -o ppid= -p $pid | tr -d ' ')\" = $! && echo child; wait; rm /tmp/st.$$",
+          test \"$(ps -o ppid= -p $pid | tr -d ' ')\" = $! && echo child; kill $!; wait; rm /tmp/st.$$",
     )
     .prints("child");
 }

@@ -9,6 +9,7 @@ mod common;
 mod descriptors;
 mod exec_failures;
 mod fallbacks;
+mod hooks;
 mod ids;
 mod init;
 mod init_options;

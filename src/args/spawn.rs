@@ -40,6 +40,15 @@ What COMMAND finds:
   --env NAME=VALUE      --clear-env          --keep-fd FD
   --exec WORD...        a shell expression to run first (repeatable; the last is
                         the command where no COMMAND follows)
+  --chroot WORD...      an expression that is the way into the root, not ours,
+                        run with the root's path and COMMAND behind it
+Hooks, shell expressions that see NAME and ROOT (repeatable):
+  --preexec WORD...     on your side, before anything; if it fails, status 2
+  --postexec WORD...    on your side, after everything; sees UNSHARED_STATUS
+  --pre-mount WORD...   inside, before anything is mounted
+  --post-mount WORD...  inside, once COMMAND and what it left behind have ended
+  --name NAME           what they see as NAME; with --uts the host name too
+Its life and end:
   --die-with-parent     COMMAND is killed when unshared-cli is
 What you find:
   --dry-run             print what would be done, as a shell script
@@ -179,10 +188,13 @@ impl Reader {
             "--status-fd" => once(&mut spec.status_fd, descriptor(value()?, name)?, name)?,
             "--keep-fd" => spec.keep_fds.push(descriptor(value()?, name)?),
             "--env" => spec.variables.push(variable(value()?)?),
-            "--exec" => {
-                let words = parser.values().map_err(explain)?.collect::<Vec<_>>();
-                spec.expressions.push(text(words.join(OsStr::new(" ")), name)?);
-            }
+            "--name" => once(&mut spec.name, instance_name(value()?)?, name)?,
+            "--exec" => spec.expressions.push(expression(parser, name)?),
+            "--preexec" => spec.preexec.push(expression(parser, name)?),
+            "--postexec" => spec.postexec.push(expression(parser, name)?),
+            "--pre-mount" => spec.pre_mount.push(expression(parser, name)?),
+            "--post-mount" => spec.post_mount.push(expression(parser, name)?),
+            "--chroot" => once(&mut spec.chroot, expression(parser, name)?, name)?,
             _ => {
                 let option = quote(name);
                 return Err(Error::usage(format!("there is no option {option}"), "spawn"));
@@ -190,6 +202,19 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// The words up to the next option, as one expression for a shell.
+fn expression(parser: &mut Parser, name: &str) -> Result<CString, Error> {
+    let words = parser.values().map_err(explain)?.collect::<Vec<_>>();
+    text(words.join(OsStr::new(" ")), name)
+}
+
+fn instance_name(value: OsString) -> Result<CString, Error> {
+    if crate::root::place::is_name(value.as_bytes()) {
+        return text(value, "--name");
+    }
+    Err(wrong("--name", &value, crate::root::place::NAMES))
 }
 
 /// Sets what may be said once.

@@ -7,21 +7,27 @@ use std::path::{Path, PathBuf};
 /// The longest name of a root.
 const LONGEST: usize = 64;
 
+/// What a name of a root or of an instance may be.
+pub(crate) const NAMES: &str = "1 to 64 of letters, digits, \".\", \"_\" and \"-\", beginning with a \
+                                letter, a digit or \"_\"";
+
+/// Whether that is such a name.
+pub(crate) fn is_name(name: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (1..=LONGEST).contains(&name.len())
+        && name.iter().all(plain)
+        && !matches!(name.first(), Some(b'.' | b'-'))
+}
+
 /// The directory of the root that is called so. An absolute path is itself; a name is one in the
 /// directory of roots. Nothing is looked at, and nothing is made.
 pub(crate) fn path_of(root: &[u8]) -> Result<PathBuf, Error> {
     if root.first() == Some(&b'/') {
         return Ok(PathBuf::from(OsString::from_vec(root.to_vec())));
     }
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    let is_name = (1..=LONGEST).contains(&root.len())
-        && root.iter().all(plain)
-        && !matches!(root.first(), Some(b'.' | b'-'));
-    if !is_name {
-        return Err(Error::plain(format!("{} is no name of a root", quote(root))).hint(
-            "1 to 64 of letters, digits, \".\", \"_\" and \"-\", beginning with a letter, a digit \
-             or \"_\"; or a path that begins with \"/\"",
-        ));
+    if !is_name(root) {
+        return Err(Error::plain(format!("{} is no name of a root", quote(root)))
+            .hint(format!("{NAMES}; or a path that begins with \"/\"")));
     }
     Ok(directory()?.join(Path::new(std::ffi::OsStr::from_bytes(root))))
 }

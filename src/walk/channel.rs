@@ -3,6 +3,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use unshared_init::exec::Text;
+use unshared_init::reaper::Ended;
 use unshared_init::signal::Signal;
 
 /// One datagram.
@@ -18,6 +19,8 @@ pub(crate) enum Message {
     Stopped(Signal),
     /// The command was killed by that signal, which an exit status cannot say.
     Killed(Signal),
+    /// The post-mount hook with that number, counted from 0, ended so.
+    HookFailed(usize, Ended),
     /// A step failed, and I end.
     Failed(Box<Failed>),
 }
@@ -47,6 +50,8 @@ const STARTED: u8 = 3;
 const STOPPED: u8 = 4;
 const KILLED: u8 = 5;
 const FAILED: u8 = 6;
+const HOOK_EXITED: u8 = 7;
+const HOOK_KILLED: u8 = 8;
 
 /// Kind, a small number, step, errno, command.
 const HEADER: usize = 8;
@@ -69,6 +74,12 @@ impl Message {
             Message::Started => (header(STARTED, 0, 0, 0, 0), None),
             Message::Stopped(signal) => (header(STOPPED, number(*signal), 0, 0, 0), None),
             Message::Killed(signal) => (header(KILLED, number(*signal), 0, 0, 0), None),
+            Message::HookFailed(index, Ended::Exited(code)) => {
+                (header(HOOK_EXITED, *code, *index, 0, 0), None)
+            }
+            Message::HookFailed(index, Ended::Killed(signal)) => {
+                (header(HOOK_KILLED, number(*signal), *index, 0, 0), None)
+            }
             Message::Failed(failed) => {
                 let errno = failed.errno.raw_os_error();
                 let header = header(FAILED, failed.code, failed.step, errno, failed.command);
@@ -95,6 +106,8 @@ impl Message {
             STARTED => Message::Started,
             STOPPED => Message::Stopped(signal?),
             KILLED => Message::Killed(signal?),
+            HOOK_EXITED => Message::HookFailed(step, Ended::Exited(number)),
+            HOOK_KILLED => Message::HookFailed(step, Ended::Killed(signal?)),
             FAILED => Message::Failed(Box::new(Failed {
                 step,
                 errno: unshared_init::errno::of(u16::from_ne_bytes([c, d]).into()),
@@ -201,6 +214,8 @@ mod tests {
             Message::Started,
             Message::Stopped(Signal::TSTP),
             Message::Killed(Signal::new(64).unwrap()),
+            Message::HookFailed(1, Ended::Exited(3)),
+            Message::HookFailed(2, Ended::Killed(Signal::KILL)),
             Message::Failed(Box::new(failed)),
         ] {
             theirs.send(&message);

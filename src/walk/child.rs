@@ -3,15 +3,17 @@
 use super::Run;
 use super::channel::{CLONE, Channel, FORK, Failed, Message};
 use crate::error::FAILED;
+use crate::hooks;
 use crate::perform;
 use crate::step::{Side, Step};
 use rustix::io::Errno;
 use rustix::process::Pid;
+use std::ffi::CStr;
 use unshared_init::exec::{self, Text};
 use unshared_init::reaper::{Ended, Reaper, Restart, Rules, Sweep};
 use unshared_init::signal::Signal;
 use unshared_init::supervise::{DEFAULT_GRACE, Payload, Started, supervise};
-use unshared_init::sys::{self, Arguments, Memory};
+use unshared_init::sys::{self, Arguments, Environment, Memory, SignalState};
 
 /// The process that was cloned into the new namespaces.
 pub(super) struct Child<'a> {
@@ -52,7 +54,12 @@ impl<'a> Child<'a> {
                     }
                 }
             }
-            if *side == Side::Child {
+            if let Step::RunPreMount(expression) = step {
+                if let Some(code) = self.run_pre_mount(index, expression) {
+                    return code;
+                }
+                self.tell_done(index);
+            } else if *side == Side::Child {
                 if let Err(errno) = perform::inside(step, &self.parent) {
                     return self.failed(index, errno);
                 }
@@ -71,7 +78,7 @@ impl<'a> Child<'a> {
 
     fn run_payload(&mut self) -> u8 {
         let spec = self.run.spec;
-        if !spec.has_init() && self.run.commands.len() == 1 {
+        if !spec.has_reaper() {
             return self.become_payload(0);
         }
         let sweep = if spec.has_init() { Sweep::Namespace } else { Sweep::Nothing };
@@ -80,11 +87,41 @@ impl<'a> Child<'a> {
             restart: spec.restart.unwrap_or(Restart::Never),
             ..Rules::new(sweep)
         };
-        let ended = supervise(Reaper::new(rules), spec.grace.unwrap_or(DEFAULT_GRACE), self);
+        let grace = spec.grace.unwrap_or(DEFAULT_GRACE);
+        let ended = supervise(Reaper::new(rules), grace, self);
+        for (index, expression) in spec.post_mount.iter().enumerate() {
+            let mut hook = PostMount {
+                expression,
+                environment: hooks::environment(spec, self.run.root, &self.hook_variables()),
+                signals: self.run.signals,
+            };
+            let ended = supervise(Reaper::new(Rules::new(sweep)), grace, &mut hook);
+            if ended != Ended::Exited(0) {
+                self.parent.send(&Message::HookFailed(index, ended));
+            }
+        }
         if let Ended::Killed(signal) = ended {
             self.parent.send(&Message::Killed(signal));
         }
         ended.code()
+    }
+
+    /// Our own number, which is 1 with `--pid`.
+    fn hook_variables(&self) -> [(&'static str, String); 1] {
+        [("UNSHARED_PID", std::process::id().to_string())]
+    }
+
+    /// Child, all capabilities: runs a hook. `None` if it succeeded, otherwise our exit status.
+    fn run_pre_mount(&mut self, step: usize, expression: &CStr) -> Option<u8> {
+        let environment = hooks::environment(self.run.spec, self.run.root, &self.hook_variables());
+        let (errno, command) = match hooks::run(expression, environment, Some(self.run.signals)) {
+            Ok(Ended::Exited(0)) => return None,
+            Ok(ended) => (Errno::CANCELED, u16::from(ended.code())),
+            Err(errno) => (errno, 0),
+        };
+        let failed = Failed { step, errno, command, code: FAILED, reason: Text::new() };
+        self.parent.send(&Message::Failed(Box::new(failed)));
+        Some(FAILED)
     }
 
     /// Payload, not executed yet: performs the payload's steps; returns only if one fails.
@@ -171,4 +208,24 @@ impl Child<'_> {
             let _ = rustix::process::setsid();
         }
     }
+}
+
+/// A hook that is run once the payload has ended, as the payload was.
+struct PostMount<'a> {
+    expression: &'a CStr,
+    environment: Environment,
+    signals: SignalState,
+}
+
+impl Payload for PostMount<'_> {
+    fn start(&mut self, _index: usize) -> Result<Started, Errno> {
+        let pid = sys::start(Memory::Copied, &mut || {
+            sys::give_back_signals(self.signals);
+            sys::execute_expression(self.expression, self.environment);
+            FAILED
+        })?;
+        Ok(Started { pid, executed: true })
+    }
+
+    fn stopped(&mut self, _main: Pid, _signal: Signal) {}
 }

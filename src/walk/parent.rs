@@ -1,10 +1,11 @@
 //! The parent's side, in the caller's namespaces: its steps, and then the wait for the end, with
 //! signals passed on and stops shared.
-use super::Run;
 use super::channel::{Channel, Closed, Message, above_standard};
 use super::report::Report;
+use super::{End, Run};
 use crate::error::Error;
 use crate::hint;
+use crate::hooks;
 use crate::perform::{self, Undo};
 use crate::spec::namespace::Namespace;
 use crate::step::Side;
@@ -16,7 +17,7 @@ use rustix::process::{Pid, WaitOptions};
 use unshared_init::reaper::{Change, Ended};
 use unshared_init::signal::{Sender, Signal, is_delivered_by_terminal};
 use unshared_init::sys::{
-    SignalSet, change_of, die_by, is_in_callers_group, leads_session, send, send_as_terminal,
+    SignalSet, change_of, is_in_callers_group, leads_session, send, send_as_terminal,
     stop_with_payload, take_abandoned_terminal,
 };
 
@@ -75,7 +76,7 @@ impl<'a> Parent<'a> {
     }
 
     /// Parent, the caller's namespaces: walks through the plan and waits for the payload's end.
-    pub(super) fn walk(mut self) -> Result<u8, Error> {
+    pub(super) fn walk(mut self) -> Result<End, Error> {
         let result = self.perform_steps().and_then(|()| self.wait_for_end());
         if result.is_err() {
             self.kill_child();
@@ -128,7 +129,7 @@ impl<'a> Parent<'a> {
     }
 
     /// Waits for the payload's end.
-    fn wait_for_end(&mut self) -> Result<u8, Error> {
+    fn wait_for_end(&mut self) -> Result<End, Error> {
         let direct = !self.has_reaper();
         loop {
             match self.news()? {
@@ -148,7 +149,7 @@ impl<'a> Parent<'a> {
     }
 
     /// The child has ended, and has told all it had to tell.
-    fn finish(&mut self, ended: Ended) -> Result<u8, Error> {
+    fn finish(&mut self, ended: Ended) -> Result<End, Error> {
         self.reaped = true;
         if self.run.spec.namespaces.has(Namespace::Pid) {
             take_abandoned_terminal();
@@ -159,22 +160,19 @@ impl<'a> Parent<'a> {
         if let Ended::Killed(signal @ (Signal::HUP | Signal::INT)) = ended
             && self.run.spec.namespaces.has(Namespace::Pid)
         {
-            return Ok(self.rebooted(signal));
+            return Ok(End { status: self.rebooted(signal), raise: None });
         }
         let ended = self.killed.map_or(ended, Ended::Killed);
         self.report.ended(ended);
-        if let Ended::Killed(signal) = ended
-            && self.run.spec.re_raise
-        {
-            die_by(signal);
-        }
-        if let Ended::Killed(signal @ (Signal::INT | Signal::QUIT)) = ended
-            && self.from_terminal == Some(signal)
-        {
+        let raise = match ended {
+            Ended::Killed(signal) if self.run.spec.re_raise => Some(signal),
             // A shell ends its loop only if what it waited for died of Ctrl-C (wait(2)).
-            die_by(signal);
-        }
-        Ok(ended.code())
+            Ended::Killed(signal @ (Signal::INT | Signal::QUIT)) => {
+                self.from_terminal.filter(|typed| *typed == signal)
+            }
+            Ended::Killed(_) | Ended::Exited(_) => None,
+        };
+        Ok(End { status: ended.code(), raise })
     }
 
     /// The fork is done. Where the command was not executed, the reason has come before; with
@@ -212,6 +210,13 @@ impl<'a> Parent<'a> {
             Message::Started => self.started(),
             Message::Stopped(signal) => self.stop_too(signal),
             Message::Killed(signal) => self.killed = Some(signal),
+            Message::HookFailed(index, ended) => {
+                if let Some(expression) = self.run.spec.post_mount.get(index)
+                    && let Some(error) = hooks::failure("post-mount", expression, Ok(ended))
+                {
+                    crate::say(&error.message());
+                }
+            }
             Message::Failed(failed) => {
                 let (spec, plan, commands) = (self.run.spec, self.run.plan, self.run.commands);
                 let error = hint::for_failed(spec, plan, commands, self.pid, &failed);
@@ -285,7 +290,7 @@ impl<'a> Parent<'a> {
 
     /// Whether our child waits for the payload rather than being it.
     fn has_reaper(&self) -> bool {
-        self.run.spec.has_init() || self.run.commands.len() > 1
+        self.run.spec.has_reaper()
     }
 
     /// Waits for a message or a signal; returns what the channel has.
