@@ -1,16 +1,20 @@
 //! From words to what is to be done: typed text only, no system call.
 use crate::error::Error;
+use crate::root::MakeRoot;
 use crate::spec::Spec;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::Arguments;
 
+pub(crate) mod make_root;
 pub(crate) mod spawn;
 
 /// What the command line asks for.
 pub(crate) enum Request {
     /// Run a command in new namespaces.
     Spawn(Box<Spec>),
+    /// Make a root.
+    MakeRoot(Box<MakeRoot>),
     /// Be the reaper called by that name, with these arguments.
     Init(&'static [u8], Arguments),
     /// Print this text.
@@ -24,6 +28,7 @@ Runs processes in Linux namespaces of their own.
 
   spawn [OPTION]... [--] COMMAND [ARGUMENT]...  run COMMAND in new namespaces
   init [OPTION]... [--] COMMAND [ARGUMENT]...   run COMMAND as PID 1 should
+  make-root TYPE [OPTION]...                    make a directory to run in
   help [COMMAND]                                explain all, or one command
   --version                                     name and version
 
@@ -47,6 +52,7 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     };
     match command.to_bytes() {
         b"spawn" => spawn::parse(arguments),
+        b"make-root" => make_root::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
         b"help" => help(arguments),
         b"--help" | b"-h" => Ok(Request::Print(HELP)),
@@ -61,6 +67,7 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
     };
     match topic.to_bytes() {
         b"spawn" => Ok(Request::Print(spawn::HELP)),
+        b"make-root" => Ok(Request::Print(make_root::HELP)),
         b"init" => Ok(Request::Print(unshared_init::command_line::HELP)),
         b"help" => Ok(Request::Print(HELP)),
         other => Err(unknown_command(other)),

@@ -1,0 +1,383 @@
+//! A root that is written to. Every path is resolved inside it: nothing is ever written through a link
+//! that leads out of it, whoever changes what meanwhile.
+use super::view::{inside, parts, split};
+use rustix::fd::OwnedFd;
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid,
+};
+use rustix::io::Errno;
+use std::rc::Rc;
+
+const MOST_LINKS: usize = 40;
+
+/// The root, and what was written.
+pub(crate) struct Target {
+    root: Rc<OwnedFd>,
+    /// The directory that was used last.
+    last: Option<(Vec<u8>, Rc<OwnedFd>)>,
+    pub(crate) files: u64,
+    pub(crate) links: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What became of something that was to be put into the root.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Put {
+    Done,
+    /// There is a directory of that name, or a link to one, which stays.
+    Directory,
+}
+
+impl Target {
+    /// The root at this path.
+    pub(crate) fn open(path: &[u8]) -> Result<Target, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = Rc::new(rustix::fs::openat(CWD, path, flags, Mode::empty())?);
+        Ok(Target { root, last: None, files: 0, links: 0, bytes: 0 })
+    }
+
+    /// Device and inode of the root itself.
+    pub(crate) fn identity(&self) -> Result<(u64, u64), Errno> {
+        rustix::fs::fstat(&*self.root).map(|stat| (stat.st_dev, stat.st_ino))
+    }
+
+    /// The directory at this path, made with all above it where it is missing.
+    pub(crate) fn directory(&mut self, path: &[u8]) -> Result<Rc<OwnedFd>, Errno> {
+        if let Some((last, directory)) = &self.last
+            && last == path
+        {
+            return Ok(directory.clone());
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let opened = rustix::fs::openat2(&*self.root, inside(path), flags, Mode::empty(), resolve);
+        // It fails where a part is missing, too, or before Linux 5.6.
+        let directory = match opened {
+            Ok(directory) => Rc::new(directory),
+            Err(_) => self.walk(path, true)?,
+        };
+        self.last = Some((path.to_vec(), directory.clone()));
+        Ok(directory)
+    }
+
+    /// The same part by part. A link is read, never followed by the kernel, and `..` takes back the
+    /// step that was made, so this cannot leave the root.
+    fn walk(&self, path: &[u8], make: bool) -> Result<Rc<OwnedFd>, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut way: Vec<OwnedFd> = Vec::new();
+        let mut left = parts(path);
+        let mut links = 0;
+        let mut made = None;
+        while let Some(part) = left.pop() {
+            if part == b".." {
+                way.pop();
+                continue;
+            }
+            let here = way.last().unwrap_or(&self.root);
+            match rustix::fs::openat(here, &*part, flags, Mode::empty()) {
+                Ok(next) => way.push(next),
+                // Made once; if it is gone again, somebody is playing.
+                Err(Errno::NOENT) if make && made != Some(way.len()) => {
+                    match rustix::fs::mkdirat(here, &*part, Mode::from_raw_mode(0o755)) {
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(errno) => return Err(errno),
+                    }
+                    made = Some(way.len());
+                    left.push(part);
+                }
+                Err(errno @ (Errno::NOTDIR | Errno::LOOP)) => {
+                    let target = rustix::fs::readlinkat(here, &*part, Vec::new());
+                    let target = target.map_err(|_| errno)?.into_bytes();
+                    links += 1;
+                    if links > MOST_LINKS {
+                        return Err(Errno::LOOP);
+                    }
+                    if target.starts_with(b"/") {
+                        way.clear();
+                    }
+                    left.extend(parts(&target));
+                    made = None;
+                }
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(way.pop().map_or_else(|| self.root.clone(), Rc::new))
+    }
+
+    /// What is there at this path, a link at the end not followed. Makes the directory above it.
+    pub(crate) fn look(&mut self, path: &[u8]) -> Result<Option<Stat>, Errno> {
+        let (directory, name) = split(path);
+        let directory = self.directory(directory)?;
+        match rustix::fs::statat(&*directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// A copy of an open file, with mode, times and, where that is allowed, owner. What is there is
+    /// replaced in one step; a program that runs keeps the old one.
+    pub(crate) fn file(&mut self, path: &[u8], from: &OwnedFd) -> Result<Put, Errno> {
+        let stat = rustix::fs::fstat(from)?;
+        if self.look(path)?.is_some_and(|there| kind(&there) == FileType::Directory) {
+            return Ok(Put::Directory);
+        }
+        self.replace(path, |to| {
+            let length = copy(from, to, stat.st_size as u64)?;
+            dress(to, &stat)?;
+            Ok(length)
+        })?;
+        Ok(Put::Done)
+    }
+
+    /// A file with this text.
+    pub(crate) fn text(&mut self, path: &[u8], text: &[u8]) -> Result<(), Errno> {
+        self.replace(path, |to| {
+            write_all(to, text)?;
+            rustix::fs::fchmod(to, Mode::from_raw_mode(0o644))?;
+            Ok(text.len() as u64)
+        })
+    }
+
+    /// A new file, filled under another name.
+    fn replace(
+        &mut self,
+        path: &[u8],
+        fill: impl FnOnce(&OwnedFd) -> Result<u64, Errno>,
+    ) -> Result<(), Errno> {
+        let (directory, name) = split(path);
+        let directory = self.directory(directory)?;
+        let temporary = self.temporary();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let mode = Mode::from_raw_mode(0o600);
+        let to = rustix::fs::openat(&*directory, &*temporary, flags | OFlags::CLOEXEC, mode)?;
+        let result = fill(&to).and_then(|length| {
+            rustix::fs::renameat(&*directory, &*temporary, &*directory, name)?;
+            Ok(length)
+        });
+        if result.is_err() {
+            let _ = rustix::fs::unlinkat(&*directory, &*temporary, AtFlags::empty());
+        }
+        self.bytes += result?;
+        self.files += 1;
+        Ok(())
+    }
+
+    /// A name that nothing in a root has.
+    fn temporary(&self) -> String {
+        format!(".unshared-{}", std::process::id())
+    }
+
+    /// A symbolic link.
+    pub(crate) fn link(&mut self, path: &[u8], target: &[u8]) -> Result<Put, Errno> {
+        let (directory, name) = split(path);
+        let directory = self.directory(directory)?;
+        match self.look(path)? {
+            None => rustix::fs::symlinkat(target, &*directory, name)?,
+            Some(there) if kind(&there) == FileType::Directory => return Ok(Put::Directory),
+            Some(_) => {
+                let there = rustix::fs::readlinkat(&*directory, name, Vec::new());
+                if there.is_ok_and(|there| there.to_bytes() == target) {
+                    return Ok(Put::Done);
+                }
+                // One that leads to a directory is as good as a directory: what was put into the
+                // root through it must stay where it is.
+                if self.walk(path, false).is_ok() {
+                    return Ok(Put::Directory);
+                }
+                let temporary = self.temporary();
+                rustix::fs::symlinkat(target, &*directory, &*temporary)?;
+                let renamed = rustix::fs::renameat(&*directory, &*temporary, &*directory, name);
+                if renamed.is_err() {
+                    let _ = rustix::fs::unlinkat(&*directory, &*temporary, AtFlags::empty());
+                }
+                renamed?;
+            }
+        }
+        // The directory that was used last may have been reached by what was here.
+        self.last = None;
+        self.links += 1;
+        Ok(Put::Done)
+    }
+
+    /// A device or a named pipe, where there is nothing yet.
+    pub(crate) fn node(&mut self, path: &[u8], stat: &Stat) -> Result<Put, Errno> {
+        if self.look(path)?.is_some() {
+            return Ok(Put::Done);
+        }
+        let (directory, name) = split(path);
+        let directory = self.directory(directory)?;
+        let mode = Mode::from_raw_mode(stat.st_mode);
+        rustix::fs::mknodat(&*directory, name, kind(stat), mode, stat.st_rdev)?;
+        self.files += 1;
+        Ok(Put::Done)
+    }
+
+    /// Gives a directory the mode, the owner and the times of another.
+    pub(crate) fn dress_directory(&mut self, path: &[u8], stat: &Stat) -> Result<(), Errno> {
+        // One for reading: by a path descriptor none of this can be done.
+        let directory = self.directory(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&*directory, ".", flags, Mode::empty())?;
+        dress(&directory, stat)
+    }
+
+    /// Sets the mode of a directory.
+    pub(crate) fn mode(&mut self, path: &[u8], mode: u32) -> Result<(), Errno> {
+        let directory = self.directory(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(&*directory, ".", flags, Mode::empty())?;
+        rustix::fs::fchmod(directory, Mode::from_raw_mode(mode))
+    }
+
+    /// Removes all that is in the root.
+    pub(crate) fn clear(&self) {
+        clear(&self.root);
+    }
+}
+
+fn clear(directory: &OwnedFd) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(entries) = Dir::read_from(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..")
+            || rustix::fs::unlinkat(directory, name, AtFlags::empty()).is_ok()
+        {
+            continue;
+        }
+        if let Ok(inner) = rustix::fs::openat(directory, name, flags, Mode::empty()) {
+            clear(&inner);
+        }
+        let _ = rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR);
+    }
+}
+
+fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Mode, times and owner of another file. Without the owner, no set-user-ID bit either: it would be
+/// another user's.
+fn dress(to: &OwnedFd, stat: &Stat) -> Result<(), Errno> {
+    let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+    let mut mode = stat.st_mode & 0o7777;
+    if rustix::fs::fchown(to, Some(uid), Some(gid)).is_err() {
+        mode &= 0o1777;
+    }
+    // After the owner: changing that takes the bits away.
+    rustix::fs::fchmod(to, Mode::from_raw_mode(mode))?;
+    let time = |seconds, nanoseconds| Timespec { tv_sec: seconds as _, tv_nsec: nanoseconds as _ };
+    let times = Timestamps {
+        last_access: time(stat.st_atime, stat.st_atime_nsec),
+        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
+    };
+    rustix::fs::futimens(to, &times)
+}
+
+/// Copies a file's contents: in the kernel where it can (copy_file_range(2), then sendfile(2)), by
+/// reading and writing where it cannot. Each goes on where the one before has stopped.
+fn copy(from: &OwnedFd, to: &OwnedFd, size: u64) -> Result<u64, Errno> {
+    const MOST: usize = 1 << 30;
+    let mut length = 0;
+    for attempt in 0..2 {
+        while length < size || size == 0 {
+            let moved = match attempt {
+                0 => rustix::fs::copy_file_range(from, None, to, None, MOST),
+                _ => rustix::fs::sendfile(to, from, None, MOST),
+            };
+            match moved {
+                Ok(0) => break,
+                Ok(moved) => length += moved as u64,
+                Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+    }
+    let mut buffer = Vec::with_capacity(1 << 16);
+    loop {
+        buffer.clear();
+        match rustix::io::read(from, rustix::buffer::spare_capacity(&mut buffer)) {
+            Ok(0) => return Ok(length),
+            Ok(_) => write_all(to, &buffer)?,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        length += buffer.len() as u64;
+    }
+}
+
+fn write_all(to: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    /// A folder with a root in it, and what is beside the root.
+    fn made(name: &str, test: impl Fn(&std::path::Path, &mut Target)) {
+        let base = std::env::temp_dir().join(format!("unshared-{name}-{}", std::process::id()));
+        let root = base.join("root");
+        std::fs::create_dir_all(&root).unwrap();
+        std::fs::create_dir(base.join("outside")).unwrap();
+        let mut target = Target::open(root.as_os_str().as_encoded_bytes()).unwrap();
+        test(&root, &mut target);
+        assert_eq!(std::fs::read_dir(base.join("outside")).unwrap().count(), 0);
+        target.clear();
+        assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
+        std::fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
+    fn no_link_leads_out_of_the_root() {
+        made("out", |root, target| {
+            symlink("../outside", root.join("relative")).unwrap();
+            symlink(root.parent().unwrap().join("outside"), root.join("absolute")).unwrap();
+            target.text(b"/relative/a", b"1").unwrap();
+            target.text(b"/absolute/a", b"2").unwrap();
+            target.text(b"/../../outside/b", b"3").unwrap();
+            assert_eq!(std::fs::read(root.join("outside/a")).unwrap(), b"1");
+            assert_eq!(std::fs::read(root.join("outside/b")).unwrap(), b"3");
+        });
+    }
+
+    #[test]
+    fn the_walk_by_hand_arrives_where_openat2_does() {
+        made("walk", |root, target| {
+            std::fs::create_dir_all(root.join("usr/lib")).unwrap();
+            symlink("usr/lib", root.join("lib")).unwrap();
+            symlink("/lib/../../..//usr", root.join("up")).unwrap();
+            symlink("loop", root.join("loop")).unwrap();
+            for path in [&b"/"[..], b"/lib", b"/up", b"/up/lib", b"/lib/..", b"/../usr"] {
+                let identity = |directory: &OwnedFd| rustix::fs::fstat(directory).unwrap().st_ino;
+                let walked = identity(&target.walk(path, true).unwrap());
+                target.last = None;
+                assert_eq!(walked, identity(&target.directory(path).unwrap()), "{path:?}");
+            }
+            assert_eq!(target.walk(b"/loop", true).err(), Some(Errno::LOOP));
+        });
+    }
+
+    #[test]
+    fn a_link_that_is_replaced_is_not_written_through() {
+        made("replace", |root, target| {
+            std::fs::write(root.join("old"), "old").unwrap();
+            symlink("old", root.join("name")).unwrap();
+            target.text(b"/name", b"new").unwrap();
+            assert_eq!(std::fs::read(root.join("old")).unwrap(), b"old");
+            assert_eq!(std::fs::read(root.join("name")).unwrap(), b"new");
+            target.link(b"/name", b"old").ok().unwrap();
+            assert_eq!(std::fs::read(root.join("name")).unwrap(), b"old");
+        });
+    }
+}
