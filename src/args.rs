@@ -78,3 +78,18 @@ fn unknown_command(word: &[u8]) -> Error {
     let word = crate::error::quote(OsStr::from_bytes(word).as_bytes());
     Error::usage(format!("there is no command {word}"), "")
 }
+
+/// What lexopt found wrong on the command line of `command`, in our words.
+#[inline(never)]
+fn explain(error: lexopt::Error, command: &str) -> Error {
+    use lexopt::Error as Lex;
+    let problem = match error {
+        Lex::MissingValue { option: Some(option) } => format!("{option} needs a value"),
+        Lex::UnexpectedOption(option) => {
+            format!("there is no option {}", crate::error::quote(option))
+        }
+        Lex::UnexpectedValue { option, .. } => format!("{option} takes no value"),
+        other => crate::error::escape(other.to_string()),
+    };
+    Error::usage(problem, command)
+}

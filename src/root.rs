@@ -79,7 +79,9 @@ pub(crate) fn make(request: &MakeRoot) -> Result<String, Error> {
     let result = fill(&host, &settings, &list, request, &path, &mut target);
     if result.is_err() && new {
         target.clear();
-        let _ = rustix::fs::unlinkat(CWD, &*path, rustix::fs::AtFlags::REMOVEDIR);
+        if let Ok(path) = view::terminated(&path) {
+            let _ = rustix::fs::unlinkat(CWD, &*path, rustix::fs::AtFlags::REMOVEDIR);
+        }
     }
     result
 }
@@ -153,7 +155,7 @@ fn make_directories(path: &[u8]) -> Result<bool, Error> {
     let mut new = false;
     for end in (1..=path.len()).filter(|end| matches!(path.get(*end), None | Some(b'/'))) {
         let part = path.get(..end).unwrap_or_default();
-        new = match rustix::fs::mkdirat(CWD, part, Mode::from_raw_mode(0o755)) {
+        new = match view::make_at(CWD, part) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
             // Another one further down may be there all the same.

@@ -69,16 +69,9 @@ fn source_and_target(value: Vec<u8>) -> (Vec<u8>, Option<Vec<u8>>) {
     }
 }
 
-/// What lexopt found wrong, in our words.
+/// What lexopt found wrong.
 fn explain(error: lexopt::Error) -> Error {
-    use lexopt::Error as Lex;
-    let problem = match error {
-        Lex::MissingValue { option: Some(option) } => format!("{option} needs a value"),
-        Lex::UnexpectedOption(option) => format!("there is no option {}", quote(option)),
-        Lex::UnexpectedValue { option, .. } => format!("{option} takes no value"),
-        other => crate::error::escape(other.to_string()),
-    };
-    Error::usage(problem, "make-root")
+    super::explain(error, "make-root")
 }
 
 #[cfg(test)]

@@ -187,6 +187,19 @@ impl<'a> Closure<'a> {
         true
     }
 
+    /// Enters that something is nowhere.
+    fn lacks(&mut self, name: &[u8], what: &'static str, by: &[u8], optional: bool) {
+        self.miss(Missing {
+            name: name.to_vec(),
+            what,
+            by: by.to_vec(),
+            errno: Errno::NOENT,
+            link: None,
+            optional,
+        });
+    }
+
+    #[inline(never)]
     fn miss(&mut self, missing: Missing) {
         let same = |other: &Missing| other.name == missing.name && other.by == missing.by;
         if !self.missing.iter().any(same) {

@@ -70,9 +70,10 @@ struct Segment {
     size: u64,
 }
 
-const PT_LOAD: u32 = 1;
-const PT_DYNAMIC: u32 = 2;
-const PT_INTERP: u32 = 3;
+const PT_LOAD: u64 = 1;
+const PT_DYNAMIC: u64 = 2;
+const PT_INTERP: u64 = 3;
+const DT_NULL: u64 = 0;
 const DT_NEEDED: u64 = 1;
 const DT_HASH: u64 = 4;
 const DT_STRTAB: u64 = 5;
@@ -87,13 +88,13 @@ const DF_1_NODEFLIB: u64 = 0x800;
 
 /// Limits far beyond any real file. A name is a path; a table that is longer is cut.
 const LONGEST_NAME: usize = 4096;
-const MOST_SEGMENTS: u16 = 1024;
+const MOST_SEGMENTS: u64 = 1024;
 const LONGEST_DYNAMIC: u64 = 1 << 16;
-const MOST_NEEDED: usize = 1024;
-const MOST_SYMBOLS: u32 = 1 << 18;
+const MOST_NAMES: usize = 1024;
+const MOST_SYMBOLS: u64 = 1 << 18;
 const LONGEST_STRINGS: u64 = 1 << 24;
 
-/// Numbers of the file's class and byte order.
+/// Numbers of the file's class and byte order. What is outside of the bytes reads as zero.
 struct Reader<'a> {
     source: &'a dyn Source,
     wide: bool,
@@ -103,26 +104,26 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The unsigned number of `size` bytes (at most 8) at `at` in `bytes`.
     #[inline(never)]
-    fn number(&self, bytes: &[u8], at: usize, size: usize) -> Option<u64> {
-        let bytes = bytes.get(at..at.checked_add(size)?)?;
-        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-        Some(match self.big {
-            true => bytes.iter().fold(0, add),
-            false => bytes.iter().rev().fold(0, add),
-        })
+    fn number(&self, bytes: &[u8], at: usize, size: usize) -> u64 {
+        let mut number = 0;
+        for index in 0..size {
+            let index = if self.big { index } else { size - 1 - index };
+            let byte = bytes.get(at.saturating_add(index)).copied().unwrap_or(0);
+            number = number << 8 | u64::from(byte);
+        }
+        number
     }
 
     /// An address, an offset or a size: its place differs between the classes, and so does its size.
     #[inline(never)]
-    fn word(&self, bytes: &[u8], narrow: usize, wide: usize) -> Option<u64> {
+    fn word(&self, bytes: &[u8], narrow: usize, wide: usize) -> u64 {
         if self.wide { self.number(bytes, wide, 8) } else { self.number(bytes, narrow, 4) }
     }
 
     /// The 32-bit number at this place of the file.
     #[inline(never)]
-    fn number_at(&self, offset: u64) -> Option<u32> {
-        let bytes = self.source.read(offset, 4);
-        u32::try_from(self.number(&bytes, 0, 4)?).ok()
+    fn number_at(&self, offset: u64) -> u64 {
+        self.number(&self.source.read(offset, 4), 0, 4)
     }
 
     /// The string at this place of the file, which ends with a zero byte.
@@ -153,10 +154,10 @@ fn parse(source: &dyn Source, header: &[u8]) -> Option<Elf> {
         _ => return None,
     };
     let reader = Reader { source, wide, big };
-    let short = |at| reader.number(header, at, 2).and_then(|number| u16::try_from(number).ok());
-    let kind = Kind { wide, big, machine: short(18)? };
-    let table = reader.word(header, 28, 32)?;
-    let (size, count) = if wide { (short(54)?, short(56)?) } else { (short(42)?, short(44)?) };
+    let (size, count) = if wide { (54, 56) } else { (42, 44) };
+    let (size, count) = (reader.number(header, size, 2), reader.number(header, count, 2));
+    let kind = Kind { wide, big, machine: reader.number(header, 18, 2) as u16 };
+    let mut at = reader.word(header, 28, 32);
     let mut elf = Elf {
         kind,
         interpreter: None,
@@ -169,25 +170,26 @@ fn parse(source: &dyn Source, header: &[u8]) -> Option<Elf> {
     };
     let mut segments = Vec::new();
     let mut dynamic = None;
-    for index in 0..count.min(MOST_SEGMENTS) {
-        let at = table.checked_add(u64::from(index) * u64::from(size))?;
-        let entry = source.read(at, if wide { 56 } else { 32 });
-        let offset = reader.word(&entry, 4, 8)?;
-        let length = reader.word(&entry, 16, 32)?;
-        match u32::try_from(reader.number(&entry, 0, 4)?).ok()? {
-            PT_LOAD => segments.push(Segment {
-                address: reader.word(&entry, 8, 16)?,
-                offset,
-                size: length,
-            }),
-            PT_DYNAMIC => dynamic = Some((offset, length)),
+    let length = if wide { 56 } else { 32 };
+    for _ in 0..count.min(MOST_SEGMENTS) {
+        let entry = source.read(at, length);
+        if entry.len() < length {
+            return None;
+        }
+        at = at.saturating_add(size);
+        let address = reader.word(&entry, 8, 16);
+        let offset = reader.word(&entry, 4, 8);
+        let size = reader.word(&entry, 16, 32);
+        match reader.number(&entry, 0, 4) {
+            PT_LOAD => segments.push(Segment { address, offset, size }),
+            PT_DYNAMIC => dynamic = Some((offset, size)),
             PT_INTERP => elf.interpreter = Some(reader.string(offset)?),
             _ => {}
         }
     }
-    if let Some((offset, length)) = dynamic {
-        let length = usize::try_from(length.min(LONGEST_DYNAMIC)).ok()?;
-        read_dynamic(&reader, &segments, &source.read(offset, length), &mut elf)?;
+    if let Some((offset, size)) = dynamic {
+        let bytes = source.read(offset, size.min(LONGEST_DYNAMIC) as usize);
+        read_dynamic(&reader, &segments, &bytes, &mut elf)?;
     }
     Some(elf)
 }
@@ -199,16 +201,14 @@ fn read_dynamic(
     bytes: &[u8],
     elf: &mut Elf,
 ) -> Option<()> {
-    let entry = if reader.wide { 16 } else { 8 };
-    let tags = || {
-        bytes.chunks_exact(entry).map_while(|pair| {
-            let tag = reader.word(pair, 0, 0).filter(|tag| *tag != 0)?;
-            Some((tag, reader.word(pair, 4, 8)?))
-        })
-    };
-    let symbols = &mut elf.symbols;
-    for (tag, value) in tags() {
+    // The names are offsets in a table that a tag of its own gives, which may come after them.
+    let mut names = Vec::new();
+    for pair in bytes.chunks_exact(if reader.wide { 16 } else { 8 }) {
+        let (tag, value) = (reader.word(pair, 0, 0), reader.word(pair, 4, 8));
+        let symbols = &mut elf.symbols;
         match tag {
+            DT_NULL => break,
+            DT_NEEDED | DT_SONAME | DT_RPATH | DT_RUNPATH => names.push((tag, value)),
             DT_STRTAB => symbols.strings = place(segments, value),
             DT_STRSZ => symbols.strings_size = value,
             DT_SYMTAB => symbols.table = place(segments, value),
@@ -218,17 +218,13 @@ fn read_dynamic(
             _ => {}
         }
     }
-    for (tag, value) in tags() {
-        if !matches!(tag, DT_NEEDED | DT_SONAME | DT_RPATH | DT_RUNPATH) {
-            continue;
-        }
+    for (tag, value) in names.into_iter().take(MOST_NAMES) {
         let name = reader.string(elf.symbols.strings?.checked_add(value)?)?;
         match tag {
-            DT_NEEDED if elf.needed.len() < MOST_NEEDED => elf.needed.push(name),
+            DT_NEEDED => elf.needed.push(name),
             DT_SONAME => elf.soname = Some(name),
             DT_RPATH => elf.rpath = Some(name),
-            DT_RUNPATH => elf.runpath = Some(name),
-            _ => {}
+            _ => elf.runpath = Some(name),
         }
     }
     Some(())
@@ -245,21 +241,19 @@ fn place(segments: &[Segment], address: u64) -> Option<u64> {
 
 impl Elf {
     /// Calls `each` with the name of every dynamic symbol that this object takes from another.
-    pub(crate) fn imports(&self, source: &dyn Source, mut each: impl FnMut(&[u8])) {
+    pub(crate) fn imports(&self, source: &dyn Source, each: &mut dyn FnMut(&[u8])) {
         let reader = Reader { source, wide: self.kind.wide, big: self.kind.big };
         let symbols = &self.symbols;
         let (Some(table), Some(strings)) = (symbols.table, symbols.strings) else { return };
-        let count = symbols.count(&reader).unwrap_or(0).min(MOST_SYMBOLS);
+        let count = symbols.count(&reader).min(MOST_SYMBOLS) as usize;
         let entry = if reader.wide { 24 } else { 16 };
-        let entries = source.read(table, usize::try_from(count).unwrap_or(0).saturating_mul(entry));
-        let length = symbols.strings_size.min(LONGEST_STRINGS);
-        let strings = source.read(strings, usize::try_from(length).unwrap_or(0));
+        let section = if reader.wide { 6 } else { 14 };
+        let entries = source.read(table, count * entry);
+        let strings = source.read(strings, symbols.strings_size.min(LONGEST_STRINGS) as usize);
         for symbol in entries.chunks_exact(entry) {
             // st_shndx is SHN_UNDEF: another object has it.
-            let section = if reader.wide { 6 } else { 14 };
-            if reader.number(symbol, section, 2) == Some(0)
-                && let Some(at) =
-                    reader.number(symbol, 0, 4).and_then(|at| usize::try_from(at).ok())
+            let at = reader.number(symbol, 0, 4) as usize;
+            if reader.number(symbol, section, 2) == 0
                 && let Some(name) =
                     strings.get(at..).and_then(|rest| rest.split(|b| *b == 0).next())
             {
@@ -271,36 +265,38 @@ impl Elf {
 
 impl Symbols {
     /// How many symbols there are, which no tag says directly.
-    fn count(&self, reader: &Reader<'_>) -> Option<u32> {
+    fn count(&self, reader: &Reader<'_>) -> u64 {
         if let Some(hash) = self.hash {
-            return reader.number_at(hash.checked_add(4)?);
+            return reader.number_at(hash.saturating_add(4));
         }
         // The GNU hash table: nbuckets, symoffset, bloom_size, bloom_shift, the bloom filter's words,
         // the buckets (each the first symbol of its chain), and a chain word for each symbol from
         // symoffset on, whose lowest bit marks the end of its chain. The last symbol ends the chain
         // of the highest bucket.
-        let header = self.gnu_hash?;
-        let field = |index: u64| reader.number_at(header.checked_add(index * 4)?);
-        let (buckets, first, bloom) = (field(0)?.min(MOST_SYMBOLS), field(1)?, field(2)?);
+        let Some(header) = self.gnu_hash else { return 0 };
+        let fields = reader.source.read(header, 12);
+        let field = |index: usize| reader.number(&fields, index * 4, 4);
+        let (buckets, first, bloom) = (field(0).min(MOST_SYMBOLS), field(1), field(2));
         let word = if reader.wide { 8 } else { 4 };
-        let table = header.checked_add(16)?.checked_add(u64::from(bloom) * word)?;
-        let bytes = reader.source.read(table, usize::try_from(buckets).ok()?.saturating_mul(4));
-        let highest = bytes.chunks_exact(4).filter_map(|bytes| reader.number(bytes, 0, 4)).max();
-        let mut last = match highest {
-            Some(highest) if highest >= u64::from(first) => u32::try_from(highest).ok()?,
-            // Nothing is defined here; all symbols come before the first that would be.
-            _ => return Some(first),
+        let table = header.saturating_add(16 + bloom * word);
+        let bytes = reader.source.read(table, buckets as usize * 4);
+        let buckets_end = table.saturating_add(buckets * 4);
+        let mut last = 0;
+        for bucket in bytes.chunks_exact(4) {
+            last = reader.number(bucket, 0, 4).max(last);
+        }
+        let Some(inside) = last.checked_sub(first) else {
+            // Nothing is defined here: all symbols come before the first that would be.
+            return first;
         };
-        let chains = table.checked_add(u64::from(buckets) * 4)?;
-        let start = chains.checked_add(u64::from(last - first) * 4)?;
-        let chain = reader.source.read(start, 1 << 16);
+        let chain = reader.source.read(buckets_end.saturating_add(inside * 4), 1 << 16);
         for word in chain.chunks_exact(4) {
-            last = last.checked_add(1)?;
-            if reader.number(word, 0, 4)? & 1 == 1 {
-                return Some(last);
+            last += 1;
+            if reader.number(word, 0, 4) & 1 == 1 {
+                break;
             }
         }
-        Some(last)
+        last
     }
 }
 

@@ -1,11 +1,12 @@
 //! A root that is written to. Every path is resolved inside it: nothing is ever written through a link
 //! that leads out of it, whoever changes what meanwhile.
-use super::view::{inside, parts, split};
-use rustix::fd::OwnedFd;
+use super::view::{inside, make_at, open_at, parts, read_link_at, split, stat_at, terminated};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid,
 };
 use rustix::io::Errno;
+use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
 const MOST_LINKS: usize = 40;
@@ -32,7 +33,7 @@ impl Target {
     /// The root at this path.
     pub(crate) fn open(path: &[u8]) -> Result<Target, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = Rc::new(rustix::fs::openat(CWD, path, flags, Mode::empty())?);
+        let root = Rc::new(open_at(CWD, path, flags)?);
         Ok(Target { root, last: None, files: 0, links: 0, bytes: 0 })
     }
 
@@ -50,7 +51,9 @@ impl Target {
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let opened = rustix::fs::openat2(&*self.root, inside(path), flags, Mode::empty(), resolve);
+        let opened = terminated(inside(path)).and_then(|path| {
+            rustix::fs::openat2(&*self.root, &*path, flags, Mode::empty(), resolve)
+        });
         // It fails where a part is missing, too, or before Linux 5.6.
         let directory = match opened {
             Ok(directory) => Rc::new(directory),
@@ -73,12 +76,12 @@ impl Target {
                 way.pop();
                 continue;
             }
-            let here = way.last().unwrap_or(&self.root);
-            match rustix::fs::openat(here, &*part, flags, Mode::empty()) {
+            let here = way.last().unwrap_or(&self.root).as_fd();
+            match open_at(here, &part, flags) {
                 Ok(next) => way.push(next),
                 // Made once; if it is gone again, somebody is playing.
                 Err(Errno::NOENT) if make && made != Some(way.len()) => {
-                    match rustix::fs::mkdirat(here, &*part, Mode::from_raw_mode(0o755)) {
+                    match make_at(here, &part) {
                         Ok(()) | Err(Errno::EXIST) => {}
                         Err(errno) => return Err(errno),
                     }
@@ -86,8 +89,7 @@ impl Target {
                     left.push(part);
                 }
                 Err(errno @ (Errno::NOTDIR | Errno::LOOP)) => {
-                    let target = rustix::fs::readlinkat(here, &*part, Vec::new());
-                    let target = target.map_err(|_| errno)?.into_bytes();
+                    let target = read_link_at(here, &part).map_err(|_| errno)?;
                     links += 1;
                     if links > MOST_LINKS {
                         return Err(Errno::LOOP);
@@ -108,7 +110,7 @@ impl Target {
     pub(crate) fn look(&mut self, path: &[u8]) -> Result<Option<Stat>, Errno> {
         let (directory, name) = split(path);
         let directory = self.directory(directory)?;
-        match rustix::fs::statat(&*directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        match stat_at(directory.as_fd(), name) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno),
@@ -147,12 +149,13 @@ impl Target {
     ) -> Result<(), Errno> {
         let (directory, name) = split(path);
         let directory = self.directory(directory)?;
-        let temporary = self.temporary();
+        let name = terminated(name)?;
+        let temporary = temporary();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let mode = Mode::from_raw_mode(0o600);
         let to = rustix::fs::openat(&*directory, &*temporary, flags | OFlags::CLOEXEC, mode)?;
         let result = fill(&to).and_then(|length| {
-            rustix::fs::renameat(&*directory, &*temporary, &*directory, name)?;
+            rustix::fs::renameat(&*directory, &*temporary, &*directory, &*name)?;
             Ok(length)
         });
         if result.is_err() {
@@ -163,21 +166,15 @@ impl Target {
         Ok(())
     }
 
-    /// A name that nothing in a root has.
-    fn temporary(&self) -> String {
-        format!(".unshared-{}", std::process::id())
-    }
-
     /// A symbolic link.
     pub(crate) fn link(&mut self, path: &[u8], target: &[u8]) -> Result<Put, Errno> {
         let (directory, name) = split(path);
         let directory = self.directory(directory)?;
         match self.look(path)? {
-            None => rustix::fs::symlinkat(target, &*directory, name)?,
+            None => link_at(target, &directory, &terminated(name)?)?,
             Some(there) if kind(&there) == FileType::Directory => return Ok(Put::Directory),
             Some(_) => {
-                let there = rustix::fs::readlinkat(&*directory, name, Vec::new());
-                if there.is_ok_and(|there| there.to_bytes() == target) {
+                if read_link_at(directory.as_fd(), name).is_ok_and(|there| there == target) {
                     return Ok(Put::Done);
                 }
                 // One that leads to a directory is as good as a directory: what was put into the
@@ -185,9 +182,9 @@ impl Target {
                 if self.walk(path, false).is_ok() {
                     return Ok(Put::Directory);
                 }
-                let temporary = self.temporary();
-                rustix::fs::symlinkat(target, &*directory, &*temporary)?;
-                let renamed = rustix::fs::renameat(&*directory, &*temporary, &*directory, name);
+                let (name, temporary) = (terminated(name)?, temporary());
+                link_at(target, &directory, &temporary)?;
+                let renamed = rustix::fs::renameat(&*directory, &*temporary, &*directory, &*name);
                 if renamed.is_err() {
                     let _ = rustix::fs::unlinkat(&*directory, &*temporary, AtFlags::empty());
                 }
@@ -208,32 +205,40 @@ impl Target {
         let (directory, name) = split(path);
         let directory = self.directory(directory)?;
         let mode = Mode::from_raw_mode(stat.st_mode);
-        rustix::fs::mknodat(&*directory, name, kind(stat), mode, stat.st_rdev)?;
+        rustix::fs::mknodat(&*directory, &*terminated(name)?, kind(stat), mode, stat.st_rdev)?;
         self.files += 1;
         Ok(Put::Done)
     }
 
     /// Gives a directory the mode, the owner and the times of another.
     pub(crate) fn dress_directory(&mut self, path: &[u8], stat: &Stat) -> Result<(), Errno> {
-        // One for reading: by a path descriptor none of this can be done.
-        let directory = self.directory(path)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(&*directory, ".", flags, Mode::empty())?;
-        dress(&directory, stat)
+        dress(&self.readable(path)?, stat)
     }
 
     /// Sets the mode of a directory.
     pub(crate) fn mode(&mut self, path: &[u8], mode: u32) -> Result<(), Errno> {
+        rustix::fs::fchmod(self.readable(path)?, Mode::from_raw_mode(mode))
+    }
+
+    /// A directory for reading: by a path descriptor nothing of it can be changed.
+    fn readable(&mut self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let directory = self.directory(path)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(&*directory, ".", flags, Mode::empty())?;
-        rustix::fs::fchmod(directory, Mode::from_raw_mode(mode))
+        open_at(directory.as_fd(), b".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC)
     }
 
     /// Removes all that is in the root.
     pub(crate) fn clear(&self) {
         clear(&self.root);
     }
+}
+
+/// A name that nothing in a root has.
+fn temporary() -> CString {
+    CString::new(format!(".unshared-{}", std::process::id())).unwrap_or_default()
+}
+
+fn link_at(target: &[u8], directory: &OwnedFd, name: &CStr) -> Result<(), Errno> {
+    rustix::fs::symlinkat(&*terminated(target)?, directory, name)
 }
 
 fn clear(directory: &OwnedFd) {

@@ -2,9 +2,10 @@
 //! inside it, by hand, so that each link on the way is known. The host's own root is one too.
 use super::elf::Source;
 use super::ldconf::{Files, join};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use std::ffi::CString;
 
 /// As many as the kernel follows (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -69,7 +70,7 @@ impl View {
     /// The root directory at this path.
     pub(crate) fn open(path: &[u8]) -> Result<View, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(View { directory: rustix::fs::openat(CWD, path, flags, Mode::empty())? })
+        Ok(View { directory: open_at(CWD, path, flags)? })
     }
 
     /// Follows a path to its end. `..` leads no further up than the root.
@@ -125,13 +126,12 @@ impl View {
 
     /// What a link says, by a path without other links.
     pub(crate) fn read_link(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        let target = rustix::fs::readlinkat(&self.directory, inside(path), Vec::new())?;
-        Ok(target.into_bytes())
+        read_link_at(self.directory.as_fd(), inside(path))
     }
 
     /// lstat(2) of a path without links.
     fn stat(&self, path: &[u8]) -> Result<Stat, Errno> {
-        rustix::fs::statat(&self.directory, inside(path), AtFlags::SYMLINK_NOFOLLOW)
+        stat_at(self.directory.as_fd(), inside(path))
     }
 
     /// Opens a regular file for reading, by a path without links.
@@ -141,7 +141,7 @@ impl View {
 
     fn open_as(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.directory, inside(path), flags, Mode::empty())
+        open_at(self.directory.as_fd(), inside(path), flags)
     }
 
     /// A regular file to look into, by a path without links.
@@ -178,6 +178,38 @@ impl Files for View {
         let found = self.resolve(directory).ok();
         found.and_then(|found| self.entries(&found.path).ok()).unwrap_or_default()
     }
+}
+
+// The calls for paths as bytes. One function each: rustix would make one for every type of path.
+
+/// A path as the kernel takes it.
+#[inline(never)]
+pub(crate) fn terminated(path: &[u8]) -> Result<CString, Errno> {
+    CString::new(path).map_err(|_| Errno::INVAL)
+}
+
+/// openat(2) of what is there.
+#[inline(never)]
+pub(crate) fn open_at(at: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(at, &*terminated(path)?, flags, Mode::empty())
+}
+
+/// lstat(2).
+#[inline(never)]
+pub(crate) fn stat_at(at: BorrowedFd<'_>, path: &[u8]) -> Result<Stat, Errno> {
+    rustix::fs::statat(at, &*terminated(path)?, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// readlink(2).
+#[inline(never)]
+pub(crate) fn read_link_at(at: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> {
+    Ok(rustix::fs::readlinkat(at, &*terminated(path)?, Vec::new())?.into_bytes())
+}
+
+/// mkdir(2), for everybody to enter.
+#[inline(never)]
+pub(crate) fn make_at(at: BorrowedFd<'_>, path: &[u8]) -> Result<(), Errno> {
+    rustix::fs::mkdirat(at, &*terminated(path)?, Mode::from_raw_mode(0o755))
 }
 
 /// The parts of a path, the last first.

@@ -4,7 +4,6 @@ use crate::root::elf;
 use crate::root::ldconf::{self, join};
 use crate::root::view::{Found, split};
 use rustix::fs::FileType;
-use rustix::io::Errno;
 use std::rc::Rc;
 
 /// An object in the memory of a process that there is not.
@@ -58,14 +57,7 @@ impl Closure<'_> {
             let (object, by) = (loaded.object.clone(), loaded.path.clone());
             for name in &object.elf.needed {
                 if !self.library(name, index, &mut process) {
-                    self.miss(Missing {
-                        name: name.clone(),
-                        what: "library",
-                        by: by.clone(),
-                        errno: Errno::NOENT,
-                        link: None,
-                        optional: false,
-                    });
+                    self.lacks(name, "library", &by, false);
                 }
                 super::modules::named(self, name, &by);
             }
@@ -74,16 +66,8 @@ impl Closure<'_> {
             asked = asked.with(object.uses);
             if process.musl.is_none() {
                 for name in super::modules::opened(new, &self.settings.nsswitch) {
-                    let there = self.library(&name, index, &mut process);
-                    if !there {
-                        self.miss(Missing {
-                            name,
-                            what: "library",
-                            by: by.clone(),
-                            errno: Errno::NOENT,
-                            link: None,
-                            optional: true,
-                        });
+                    if !self.library(&name, index, &mut process) {
+                        self.lacks(&name, "library", &by, true);
                     }
                 }
             }
@@ -127,6 +111,7 @@ impl Closure<'_> {
     }
 
     /// Adds the library that the object `by` of the process calls `name`. False if it is not there.
+    #[inline(never)]
     fn library(&mut self, name: &[u8], by: usize, process: &mut Process) -> bool {
         let same = |loaded: &Loaded| {
             loaded.name == name || loaded.object.elf.soname.as_deref() == Some(name)
@@ -177,6 +162,7 @@ impl Closure<'_> {
     }
 
     /// A library, if there is one here for programs of this kind: the loader passes over others.
+    #[inline(never)]
     fn candidate(&mut self, path: Vec<u8>, kind: elf::Kind) -> Option<Hit> {
         let found = self.view.resolve(&path).ok()?;
         if found.file_type() != FileType::RegularFile {

@@ -20,7 +20,7 @@ impl Uses {
         let mut uses = Uses::default();
         // musl and the loaders have nothing of the kind; nor does what needs no library.
         if !elf.needed.is_empty() {
-            elf.imports(source, |name| uses = uses.with(function(name)));
+            elf.imports(source, &mut |name| uses = uses.with(function(name)));
         }
         uses
     }
@@ -38,17 +38,26 @@ impl Uses {
     }
 }
 
+// Lists as texts: a match on names becomes a comparison for each byte of each.
+const USER_FUNCTIONS: &[u8] =
+    b"getpwnam getpwuid getpwent getgrnam getgrgid getgrent getgrouplist \
+    initgroups getspnam getspent";
+const HOST_FUNCTIONS: &[u8] = b"getaddrinfo getnameinfo gethostbyname gethostbyname2 \
+    gethostbyaddr gethostent";
+const UNWINDING_FUNCTIONS: &[u8] = b"pthread_cancel pthread_exit thrd_exit backtrace";
+
 /// What a function of the C library opens.
 fn function(name: &[u8]) -> Uses {
     let name = name.strip_suffix(b"_r").unwrap_or(name);
-    match name {
-        b"getpwnam" | b"getpwuid" | b"getpwent" | b"getgrnam" | b"getgrgid" | b"getgrent"
-        | b"getgrouplist" | b"initgroups" | b"getspnam" | b"getspent" => USERS,
-        b"getaddrinfo" | b"getnameinfo" | b"gethostbyname" | b"gethostbyname2"
-        | b"gethostbyaddr" | b"gethostent" => HOSTS,
-        b"pthread_cancel" | b"pthread_exit" | b"thrd_exit" | b"backtrace" => UNWINDS,
-        _ => Uses::default(),
+    let mut uses = Uses::default();
+    for (kind, list) in
+        [(USERS, USER_FUNCTIONS), (HOSTS, HOST_FUNCTIONS), (UNWINDS, UNWINDING_FUNCTIONS)]
+    {
+        if list.split(|byte| *byte == b' ').any(|one| one == name) {
+            uses = uses.with(kind);
+        }
     }
+    uses
 }
 
 /// The names of the libraries that glibc opens for these functions.

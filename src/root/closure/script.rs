@@ -1,8 +1,7 @@
 //! Scripts and their interpreters (execve(2)).
-use super::{Closure, Missing};
+use super::Closure;
 use crate::root::elf::Source;
 use crate::root::view::split;
-use rustix::io::Errno;
 
 /// The kernel looks at so much of a file (BINPRM_BUF_SIZE).
 const HEAD: usize = 256;
@@ -36,14 +35,7 @@ impl Closure<'_> {
         }
         match self.in_path(name) {
             Some(found) => self.program(&found, what, path),
-            None => self.miss(Missing {
-                name: name.to_vec(),
-                what,
-                by: path.to_vec(),
-                errno: Errno::NOENT,
-                link: None,
-                optional: false,
-            }),
+            None => self.lacks(name, what, path, false),
         }
     }
 }

@@ -52,7 +52,7 @@ fn made(wide: bool, big: bool, machine: u16, tags: &[(u64, &[u8])], interpreter:
     for (kind, offset, length) in
         [(PT_LOAD, 0, dynamic + size), (PT_DYNAMIC, dynamic, size), (PT_INTERP, interpreter_at, 9)]
     {
-        put(&mut file, kind.into(), 4);
+        put(&mut file, kind, 4);
         if wide {
             put(&mut file, 0, 4);
         }
@@ -101,7 +101,7 @@ fn our_own_needs_and_imports_are_found() {
     if cfg!(target_env = "gnu") {
         assert!(elf.needed.contains(&b"libc.so.6".to_vec()), "{elf:?}");
         let mut names = Vec::new();
-        elf.imports(&&file[..], |name| names.push(name.to_vec()));
+        elf.imports(&&file[..], &mut |name| names.push(name.to_vec()));
         assert!(names.contains(&b"malloc".to_vec()), "{}", names.len());
         assert!(!names.contains(&b"main".to_vec()));
     }
@@ -118,7 +118,7 @@ fn a_text_is_no_elf_file_and_a_beginning_of_one_is_broken() {
 /// Whatever comes of it.
 fn survive(file: &[u8]) {
     if let Ok(elf) = read(&file) {
-        elf.imports(&file, |_| {});
+        elf.imports(&file, &mut |_| {});
     }
 }
 
