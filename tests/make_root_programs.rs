@@ -108,6 +108,12 @@ fn an_ordinary_user_makes_a_root_too() {
 }
 
 #[test]
+fn a_program_that_may_not_be_read_is_named() {
+    scripted(nobody, "cp /bin/true p; chmod 111 p; $CLI make-root $R --bin ./p")
+        .complains(125, &["find program \"/tmp/", "/p\": EACCES"]);
+}
+
+#[test]
 fn modes_times_and_owners_are_kept() {
     as_root(
         "mkdir -p tree/sub; echo text >tree/sub/file; mkfifo tree/pipe; ln -s sub/file tree/link
@@ -238,14 +244,16 @@ fn musl_programs_bring_their_own_loader() {
 fn what_is_added_brings_its_libraries_and_stays_where_it_is_put() {
     let script = [
         COMPILE,
-        r#"mkdir -p tree far; lib far/libx.so x 4; prog tree/f x -Lfar -lx -Wl,-rpath,$d/far
+        r#"mkdir -p tree far; echo conf >app.conf; $CLI make-root $R --add app.conf:/etc/ >/dev/null
+        cat $R/etc/app.conf; lib far/libx.so x 4; prog tree/f x -Lfar -lx -Wl,-rpath,$d/far
         lib far/liby.so y 4; prog tree/g y -Lfar -ly; echo data >tree/data
         $CLI make-root $R --add tree:/opt/t | grep -o '; .*'
         chroot $R /opt/t/f; echo $?; cat $R/opt/t/data
         $CLI make-root $R --add tree --list | grep liby | cut -d, -f1,2"#,
     ]
     .concat();
-    as_root(&script).prints("; 1 missing (see --list)\n4\ndata\nliby.so\tmissing, not essential");
+    as_root(&script)
+        .prints("conf\n; 1 missing (see --list)\n4\ndata\nliby.so\tmissing, not essential");
 }
 
 #[test]

@@ -16,7 +16,7 @@ $UNSHARED_ROOT (default: /var/unshared for root, $XDG_DATA_HOME/unshared or
 
   --bin PROGRAM     copy PROGRAM with all that it needs: libraries, interpreters
   --add PATH[:DST]  copy a file or a folder, to DST in the root
-  --list            print what would be copied and what is missing; write nothing
+  --list            print what would be copied and what is missing, no more
   --force           go on although something is missing
 
 Example: unshared-cli make-root box --bin bash --bin ls

@@ -125,6 +125,10 @@ impl<'a> Closure<'a> {
             Err(missing) => return self.miss(Missing { what, ..missing }),
         };
         let Some((found, true)) = found else { return };
+        if let Err(errno) = self.view.file(&found.path) {
+            // It may be executed, perhaps, but neither looked into nor copied.
+            return self.lacks(path, what, by, false, errno);
+        }
         match self.object(&found.path) {
             Some(object) => self.libraries(&found.path, object),
             None if self.depth < MOST_INTERPRETERS => {
@@ -187,13 +191,13 @@ impl<'a> Closure<'a> {
         true
     }
 
-    /// Enters that something is nowhere.
-    fn lacks(&mut self, name: &[u8], what: &'static str, by: &[u8], optional: bool) {
+    /// Enters that something cannot be had.
+    fn lacks(&mut self, name: &[u8], what: &'static str, by: &[u8], optional: bool, errno: Errno) {
         self.miss(Missing {
             name: name.to_vec(),
             what,
             by: by.to_vec(),
-            errno: Errno::NOENT,
+            errno,
             link: None,
             optional,
         });

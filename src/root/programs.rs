@@ -85,7 +85,7 @@ impl<'a> List<'a> {
             return Err(cannot_add(path, Errno::NOENT));
         }
         let device = found.stat.st_dev;
-        let to = to.map_or_else(|| found.path.clone(), <[u8]>::to_vec);
+        let to = to.map_or_else(|| found.path.clone(), |to| destination(to, &found.path));
         let mut left = vec![(found, to)];
         while let Some((Found { path, stat, .. }, to)) = left.pop() {
             match FileType::from_raw_mode(stat.st_mode) {
@@ -273,6 +273,23 @@ impl<'a> List<'a> {
     }
 }
 
+/// Where in the root something goes: `..` leads no further up than the root, and a slash at the end
+/// means that the name stays.
+fn destination(to: &[u8], from: &[u8]) -> Vec<u8> {
+    let mut left = super::view::parts(to);
+    if to.ends_with(b"/") {
+        left.insert(0, split(from).1.to_vec());
+    }
+    let mut way = Vec::new();
+    for part in left.into_iter().rev() {
+        match part == b".." {
+            true => drop(way.pop()),
+            false => way.push(part),
+        }
+    }
+    [b"/", &*way.join(&b'/')].concat()
+}
+
 #[inline(never)]
 fn cannot_add(path: &[u8], errno: Errno) -> Error {
     Error::system(format!("add {}", quote(path)), errno)
@@ -286,4 +303,22 @@ fn cannot_find(name: &[u8], errno: Errno) -> Error {
 #[inline(never)]
 fn failed(path: &[u8], errno: Errno) -> Error {
     Error::system(format!("copy {} into the root", quote(path)), errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_inside_the_root_and_keeps_the_name_after_a_slash() {
+        for (to, expected) in [
+            ("/a/b", "/a/b"),
+            ("/a/", "/a/name"),
+            ("/", "/name"),
+            ("/../../a/./../b", "/b"),
+            ("/..", "/"),
+        ] {
+            assert_eq!(destination(to.as_bytes(), b"/x/name"), expected.as_bytes(), "{to}");
+        }
+    }
 }

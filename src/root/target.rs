@@ -328,6 +328,7 @@ fn write_all(to: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     /// A folder with a root in it, and what is beside the root.
     fn made(name: &str, test: impl Fn(&std::path::Path, &mut Target)) {
@@ -370,6 +371,33 @@ mod tests {
                 assert_eq!(walked, identity(&target.directory(path).unwrap()), "{path:?}");
             }
             assert_eq!(target.walk(b"/loop", true).err(), Some(Errno::LOOP));
+        });
+    }
+
+    #[test]
+    fn no_link_that_comes_while_we_walk_leads_out_either() {
+        made("race", |root, target| {
+            let (outside, done) = (root.parent().unwrap().join("outside"), AtomicBool::new(false));
+            let (way, aside) = (root.join("way"), root.join("aside"));
+            std::fs::create_dir(&way).unwrap();
+            symlink(&outside, &aside).unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                        rustix::fs::renameat_with(CWD, &way, CWD, &aside, exchange).unwrap();
+                    }
+                });
+                for round in 0..2000 {
+                    target.last = None;
+                    // It may fail, and it may be inside; nothing is outside (see `made`).
+                    let _ = target.text(b"/way/file", b"text");
+                    if round % 2 == 0 {
+                        let _ = target.walk(b"/way/deeper/still", true);
+                    }
+                }
+                done.store(true, Ordering::Relaxed);
+            });
         });
     }
 

@@ -4,6 +4,7 @@ use crate::root::elf;
 use crate::root::ldconf::{self, join};
 use crate::root::view::{Found, split};
 use rustix::fs::FileType;
+use rustix::io::Errno;
 use std::rc::Rc;
 
 /// An object in the memory of a process that there is not.
@@ -57,7 +58,7 @@ impl Closure<'_> {
             let (object, by) = (loaded.object.clone(), loaded.path.clone());
             for name in &object.elf.needed {
                 if !self.library(name, index, &mut process) {
-                    self.lacks(name, "library", &by, false);
+                    self.lacks(name, "library", &by, false, Errno::NOENT);
                 }
                 super::modules::named(self, name, &by);
             }
@@ -67,7 +68,7 @@ impl Closure<'_> {
             if process.musl.is_none() {
                 for name in super::modules::opened(new, &self.settings.nsswitch) {
                     if !self.library(&name, index, &mut process) {
-                        self.lacks(&name, "library", &by, true);
+                        self.lacks(&name, "library", &by, true, Errno::NOENT);
                     }
                 }
             }
@@ -134,8 +135,12 @@ impl Closure<'_> {
 
     fn search(&mut self, name: &[u8], by: usize, process: &Process) -> Option<Hit> {
         if name.contains(&b'/') {
-            let path = process.expand(name, by).into_iter().next()?;
-            return self.candidate(path, process.kind);
+            // A relative one depends on the working directory of the program.
+            let mut paths = process.expand(name, by).into_iter();
+            return paths.find_map(|path| match path.starts_with(b"/") {
+                true => self.candidate(path, process.kind),
+                false => None,
+            });
         }
         for directory in process.own_directories(by) {
             if let Some(hit) = self.candidate(join(&directory, name), process.kind) {
@@ -146,13 +151,14 @@ impl Closure<'_> {
             let mut paths = directories.iter().map(|directory| join(directory, name));
             return paths.find_map(|path| self.candidate(path, process.kind));
         }
-        if process.loaded.get(by).is_some_and(|loaded| loaded.object.elf.no_default) {
-            return None;
-        }
         let view = self.view;
         let configured = self.configured.get_or_insert_with(|| ldconf::configured(view)).clone();
         let built_in = ldconf::built_in(process.kind);
+        let no_default = process.loaded.get(by).is_some_and(|loaded| loaded.object.elf.no_default);
         for directory in configured.iter().chain(&built_in) {
+            if no_default && built_in.contains(directory) {
+                continue;
+            }
             if let Some(mut hit) = self.candidate(join(directory, name), process.kind) {
                 hit.configured = !built_in.contains(directory);
                 return Some(hit);

@@ -2,6 +2,7 @@
 use super::Closure;
 use crate::root::elf::Source;
 use crate::root::view::split;
+use rustix::io::Errno;
 
 /// The kernel looks at so much of a file (BINPRM_BUF_SIZE).
 const HEAD: usize = 256;
@@ -35,7 +36,7 @@ impl Closure<'_> {
         }
         match self.in_path(name) {
             Some(found) => self.program(&found, what, path),
-            None => self.lacks(name, what, path, false),
+            None => self.lacks(name, what, path, false, Errno::NOENT),
         }
     }
 }
