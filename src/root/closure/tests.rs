@@ -56,3 +56,25 @@ fn a_program_that_is_not_there_is_missing_and_says_by_which_link() {
     );
     std::fs::remove_dir_all(root).unwrap();
 }
+
+#[test]
+fn a_program_alone_in_a_root_lacks_its_loader_and_then_its_library() {
+    if !cfg!(target_env = "gnu") {
+        return;
+    }
+    let root = std::env::temp_dir().join(format!("unshared-alone-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::copy("/bin/sh", root.join("bin/sh")).unwrap();
+    let view = View::open(root.as_os_str().as_encoded_bytes()).unwrap();
+    let why = || super::why(&view, b"/bin/sh", &settings(), "box").unwrap();
+    let text = why();
+    assert!(text.starts_with("the loader /lib"), "{text}");
+    assert!(text.contains(", which /bin/sh needs, is not in the root; "), "{text}");
+    let loader = text.strip_prefix("the loader /").unwrap().split(',').next().unwrap();
+    std::fs::create_dir_all(root.join(loader).parent().unwrap()).unwrap();
+    std::fs::copy(std::path::Path::new("/").join(loader), root.join(loader)).unwrap();
+    let text = why();
+    assert!(text.starts_with("the library lib"), "{text}");
+    assert!(text.ends_with("unshared-cli make-root box --bin /bin/sh brings it in"), "{text}");
+    std::fs::remove_dir_all(root).unwrap();
+}
