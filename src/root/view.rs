@@ -41,7 +41,7 @@ impl Found {
 #[derive(Debug)]
 pub(crate) struct Lost {
     pub(crate) errno: Errno,
-    /// The last link that was followed.
+    /// The link that leads nowhere, if it is one.
     pub(crate) link: Option<Link>,
 }
 
@@ -85,12 +85,20 @@ impl View {
 
     fn follow(&self, path: &[u8], last_too: bool) -> Result<Found, Lost> {
         let mut links: Vec<Link> = Vec::new();
+        // How much was left to walk behind each of them.
+        let mut behind: Vec<usize> = Vec::new();
         let mut done = Vec::new();
         // What is still to be walked, the next last.
         let mut left = parts(path);
         loop {
-            let fail = |errno, links: &[Link]| Lost { errno, link: links.last().cloned() };
-            let Some(part) = left.pop() else {
+            let part = left.pop();
+            let rest = left.len();
+            // A link whose target has been reached is not the one that leads nowhere.
+            let fail = |errno, links: &[Link]| {
+                let place = behind.iter().rposition(|behind| *behind <= rest);
+                Lost { errno, link: place.and_then(|place| links.get(place)).cloned() }
+            };
+            let Some(part) = part else {
                 if done.is_empty() {
                     done.push(b'/');
                 }
@@ -114,6 +122,7 @@ impl View {
                     if target.starts_with(b"/") {
                         done.clear();
                     }
+                    behind.push(rest);
                     left.extend(parts(&target));
                     links.push(Link { path: next, target });
                 }
@@ -299,6 +308,9 @@ mod tests {
             assert_eq!(view.resolve(b"/loop").err().unwrap().errno, Errno::LOOP);
             assert_eq!(view.resolve(b"/lib/file/x").err().unwrap().errno, Errno::NOTDIR);
             assert!(view.resolve(b"/none").err().unwrap().link.is_none());
+            assert!(view.resolve(b"/lib/none").err().unwrap().link.is_none());
+            let lost = view.resolve(b"/dangling/deeper").err().unwrap();
+            assert_eq!(lost.link.unwrap().path, b"/dangling");
         });
     }
 }
