@@ -33,8 +33,12 @@ impl Target {
     /// The root at this path.
     pub(crate) fn open(path: &[u8]) -> Result<Target, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = Rc::new(open_at(CWD, path, flags)?);
-        Ok(Target { root, last: None, files: 0, links: 0, bytes: 0 })
+        open_at(CWD, path, flags).map(Target::new)
+    }
+
+    /// The root that this is a descriptor of. It is open for reading.
+    pub(crate) fn new(root: OwnedFd) -> Target {
+        Target { root: Rc::new(root), last: None, files: 0, links: 0, bytes: 0 }
     }
 
     /// Device and inode of the root itself.

@@ -70,7 +70,12 @@ impl View {
     /// The root directory at this path.
     pub(crate) fn open(path: &[u8]) -> Result<View, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(View { directory: open_at(CWD, path, flags)? })
+        open_at(CWD, path, flags).map(View::new)
+    }
+
+    /// The root directory that this is a descriptor of; O_PATH will do.
+    pub(crate) fn new(directory: OwnedFd) -> View {
+        View { directory }
     }
 
     /// Follows a path to its end. `..` leads no further up than the root.
