@@ -1,16 +1,20 @@
 //! From words to what is to be done: typed text only, no system call.
 use crate::error::Error;
+use crate::root::MakeRoot;
 use crate::spec::Spec;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::Arguments;
 
+pub(crate) mod make_root;
 pub(crate) mod spawn;
 
 /// What the command line asks for.
 pub(crate) enum Request {
     /// Run a command in new namespaces.
     Spawn(Box<Spec>),
+    /// Make a root.
+    MakeRoot(Box<MakeRoot>),
     /// Be the reaper called by that name, with these arguments.
     Init(&'static [u8], Arguments),
     /// Run a command, and then a shell expression whatever became of it.
@@ -27,6 +31,7 @@ Runs processes in Linux namespaces of their own.
   spawn [OPTION]... [--] COMMAND [ARGUMENT]...  run COMMAND in new namespaces
   init [OPTION]... [--] COMMAND [ARGUMENT]...   run COMMAND as PID 1 should
   forkn CLEANUP COMMAND [ARGUMENT]...           run COMMAND, then CLEANUP
+  make-root TYPE [OPTION]...                    make a directory to run in
   help [COMMAND]                                explain all, or one command
   --version                                     name and version
 
@@ -53,6 +58,7 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     };
     match command.to_bytes() {
         b"spawn" => spawn::parse(arguments),
+        b"make-root" => make_root::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
         b"forkn" => forkn(arguments),
         b"help" => help(arguments),
@@ -87,6 +93,7 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
     };
     match topic.to_bytes() {
         b"spawn" => Ok(Request::Print(spawn::HELP)),
+        b"make-root" => Ok(Request::Print(make_root::HELP)),
         b"init" => Ok(Request::Print(unshared_init::command_line::HELP)),
         b"forkn" => Ok(Request::Print(FORKN_HELP)),
         b"help" => Ok(Request::Print(HELP)),
@@ -97,4 +104,19 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
 fn unknown_command(word: &[u8]) -> Error {
     let word = crate::error::quote(OsStr::from_bytes(word).as_bytes());
     Error::usage(format!("there is no command {word}"), "")
+}
+
+/// What lexopt found wrong on the command line of `command`, in our words.
+#[inline(never)]
+fn explain(error: lexopt::Error, command: &str) -> Error {
+    use lexopt::Error as Lex;
+    let problem = match error {
+        Lex::MissingValue { option: Some(option) } => format!("{option} needs a value"),
+        Lex::UnexpectedOption(option) => {
+            format!("there is no option {}", crate::error::quote(option))
+        }
+        Lex::UnexpectedValue { option, .. } => format!("{option} takes no value"),
+        other => crate::error::escape(other.to_string()),
+    };
+    Error::usage(problem, command)
 }

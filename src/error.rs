@@ -45,6 +45,15 @@ impl Error {
         self
     }
 
+    /// Adds to the hint.
+    pub(crate) fn more(mut self, more: &str) -> Error {
+        self.hint = Some(match self.hint {
+            Some(hint) => format!("{hint}; {more}"),
+            None => more.to_owned(),
+        });
+        self
+    }
+
     /// Sets the exit status.
     pub(crate) fn code(mut self, code: u8) -> Error {
         self.code = code;
@@ -70,13 +79,22 @@ impl Error {
 /// A name between quotes, on one line whatever it holds: control characters, quotes, and bytes that
 /// are no UTF-8 are written as escapes.
 pub(crate) fn quote(name: impl AsRef<[u8]>) -> String {
-    format!("\"{}\"", escape(name))
+    escaped(name.as_ref(), true)
 }
 
 /// A text on one line whatever it holds.
 pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
+    escaped(text.as_ref(), false)
+}
+
+/// One function for all types of names, and never copied into its callers.
+#[inline(never)]
+fn escaped(text: &[u8], quoted: bool) -> String {
     let mut escaped = String::new();
-    for chunk in text.as_ref().utf8_chunks() {
+    if quoted {
+        escaped.push('"');
+    }
+    for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
                 '"' | '\\' => {
@@ -95,6 +113,9 @@ pub(crate) fn escape(text: impl AsRef<[u8]>) -> String {
         for byte in chunk.invalid() {
             escaped.push_str(&format!("\\x{byte:02x}"));
         }
+    }
+    if quoted {
+        escaped.push('"');
     }
     escaped
 }

@@ -50,6 +50,7 @@ extern "C" fn main(
 fn run(arguments: Arguments) -> u8 {
     let result = args::parse(arguments).and_then(|request| match request {
         Request::Spawn(spec) => spawn(&spec),
+        Request::MakeRoot(request) => root::make(&request).and_then(|text| print(&text)),
         Request::Init(program, arguments) => {
             Ok(unshared_init::command_line::run(program, arguments, env!("UNSHARED_VERSION")))
         }

@@ -18,6 +18,7 @@ mod init_restart;
 mod init_stress;
 mod init_terminal;
 mod jobs;
+mod make_root_programs;
 mod namespaces;
 mod options;
 mod reaper;

@@ -108,16 +108,9 @@ fn argument_name(argument: &Arg<'_>) -> String {
     }
 }
 
-/// What lexopt found wrong, in our words.
+/// What lexopt found wrong.
 fn explain(error: lexopt::Error) -> Error {
-    use lexopt::Error as Lex;
-    let problem = match error {
-        Lex::MissingValue { option: Some(option) } => format!("{option} needs a value"),
-        Lex::UnexpectedOption(option) => format!("there is no option {}", quote(option)),
-        Lex::UnexpectedValue { option, .. } => format!("{option} takes no value"),
-        other => crate::error::escape(other.to_string()),
-    };
-    Error::usage(problem, "spawn")
+    super::explain(error, "spawn")
 }
 
 /// The options so far.
