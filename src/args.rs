@@ -1,10 +1,12 @@
 //! From words to what is to be done: typed text only, no system call.
 use crate::error::Error;
+use crate::root::MakeRoot;
 use crate::spec::Spec;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::Arguments;
 
+pub(crate) mod make_root;
 pub(crate) mod spawn;
 
 /// What the command line asks for.
@@ -13,6 +15,10 @@ pub(crate) enum Request {
     Spawn(Box<Spec>),
     /// Be the reaper called by that name, with these arguments.
     Init(&'static [u8], Arguments),
+    /// Print the path of that root.
+    GetRoot(CString),
+    /// Make a root.
+    MakeRoot(Box<MakeRoot>),
     /// Print this text.
     Print(&'static str),
 }
@@ -24,6 +30,8 @@ Runs processes in Linux namespaces of their own.
 
   spawn [OPTION]... [--] COMMAND [ARGUMENT]...  run COMMAND in new namespaces
   init [OPTION]... [--] COMMAND [ARGUMENT]...   run COMMAND as PID 1 should
+  make-root TYPE [OPTION]...                    make a root from an image
+  get-root TYPE                                 print the path of a root
   help [COMMAND]                                explain all, or one command
   --version                                     name and version
 
@@ -48,6 +56,8 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     match command.to_bytes() {
         b"spawn" => spawn::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
+        b"make-root" => make_root::parse(arguments),
+        b"get-root" => make_root::parse_get(arguments),
         b"help" => help(arguments),
         b"--help" | b"-h" => Ok(Request::Print(HELP)),
         b"--version" | b"-V" => Ok(Request::Print(VERSION)),
@@ -62,6 +72,8 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
     match topic.to_bytes() {
         b"spawn" => Ok(Request::Print(spawn::HELP)),
         b"init" => Ok(Request::Print(unshared_init::command_line::HELP)),
+        b"make-root" => Ok(Request::Print(make_root::HELP)),
+        b"get-root" => Ok(Request::Print(make_root::GET_HELP)),
         b"help" => Ok(Request::Print(HELP)),
         other => Err(unknown_command(other)),
     }

@@ -17,6 +17,7 @@ mod link;
 mod no_unwind;
 mod perform;
 mod plan;
+mod root;
 mod script;
 mod spec;
 mod step;
@@ -50,7 +51,9 @@ fn run(arguments: Arguments) -> u8 {
         Request::Init(program, arguments) => {
             Ok(unshared_init::command_line::run(program, arguments, env!("UNSHARED_VERSION")))
         }
-        Request::Print(text) => print(text),
+        Request::GetRoot(root) => get_root(&root),
+        Request::MakeRoot(request) => root::make(&request).and_then(|done| print(done.as_bytes())),
+        Request::Print(text) => print(text.as_bytes()),
     });
     result.unwrap_or_else(|error| {
         say(&error.message());
@@ -72,14 +75,21 @@ fn plan_and_walk(spec: &spec::Spec) -> Result<u8, Error> {
     let host = host::Host::look(spec)?;
     let plan = plan::plan(spec, &host)?;
     if spec.dry_run {
-        return print(&script::script(spec, &plan, &host));
+        return print(script::script(spec, &plan, &host).as_bytes());
     }
     walk::run(spec, &plan)
 }
 
+/// Prints the path of a root, which need not be UTF-8.
+fn get_root(root: &std::ffi::CStr) -> Result<u8, Error> {
+    let mut path = root::path(root)?;
+    path.push(b'\n');
+    print(&path)
+}
+
 /// Prints what was asked for.
-fn print(text: &str) -> Result<u8, Error> {
-    match write(Stream::Output, text.as_bytes()) {
+fn print(text: &[u8]) -> Result<u8, Error> {
+    match write(Stream::Output, text) {
         Ok(()) => Ok(0),
         Err(errno) => Err(Error::system("write standard output", errno)),
     }

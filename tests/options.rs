@@ -10,7 +10,17 @@ fn without_arguments_usage_goes_to_standard_output() {
 
 #[test]
 fn help_and_version_are_printed_and_each_line_fits_a_terminal() {
-    for words in ["help", "--help", "help spawn", "spawn --help", "spawn -h", "help init"] {
+    for words in [
+        "help",
+        "--help",
+        "help spawn",
+        "spawn --help",
+        "spawn -h",
+        "help init",
+        "help make-root",
+        "make-root -h",
+        "help get-root",
+    ] {
         let outcome = root(&format!("$CLI {words}")).ends_with(0);
         assert!(outcome.out.contains("Usage:"), "{outcome:?}");
         assert!(outcome.out.lines().all(|line| line.chars().count() <= 80), "{outcome:?}");

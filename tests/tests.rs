@@ -10,6 +10,7 @@ mod descriptors;
 mod exec_failures;
 mod fallbacks;
 mod ids;
+mod make_root;
 mod namespaces;
 mod options;
 mod reaper;

@@ -71,7 +71,7 @@ impl Report {
 }
 
 /// The name of a signal, or its place among the real-time signals.
-pub(super) fn signal_name(signal: Signal) -> String {
+pub(crate) fn signal_name(signal: Signal) -> String {
     let name = signal_hook::low_level::signal_name(signal.number());
     name.map_or_else(|| format!("signal {}", signal.number()), ToOwned::to_owned)
 }

@@ -1,0 +1,179 @@
+//! The command lines of `get-root` and `make-root`.
+use super::Request;
+use crate::error::{Error, quote};
+use crate::root::MakeRoot;
+use lexopt::{Arg, Parser};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use unshared_init::sys::Arguments;
+
+pub(crate) const HELP: &str = "\
+Usage: unshared-cli make-root TYPE [OPTION]...
+
+Makes a root: the directory that \"unshared-cli get-root TYPE\" prints. It is
+there as a whole or not at all.
+
+TYPE is a name of letters, digits, \".\", \"_\" and \"-\", or an absolute path.
+
+  --initramfs FILE      unpack this image: cpio archives (newc), as they are or
+                        compressed, one after the other; - is standard input
+  --max-size BYTES      the most that the image may come to, 1 kB for each entry
+                        included; k, M, G may follow (default 4G)
+  --tmpfs[=SIZE]        the root is a tmpfs of its own (needs root)
+  --force               replace a root that is there
+
+Roots are in $UNSHARED_ROOT. Where that is not set, root's are in /var/unshared,
+another user's in $XDG_DATA_HOME/unshared or ~/.local/share/unshared.
+
+Example: unshared-cli make-root rescue --initramfs /boot/initrd.img
+";
+
+pub(crate) const GET_HELP: &str = "\
+Usage: unshared-cli get-root TYPE
+
+Prints the path of a root. An absolute path is printed as it is. Nothing is
+made. \"unshared-cli help make-root\" says where roots are.
+
+Example: ls \"$(unshared-cli get-root rescue)\"
+";
+
+/// Reads the arguments that follow on `make-root`.
+pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
+    let mut parser = Parser::from_args(words(arguments));
+    let mut request = MakeRoot::default();
+    let mut root = None;
+    while let Some(argument) = parser.next().map_err(explain)? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Print(HELP)),
+            Arg::Long("initramfs") => {
+                let value = text(parser.value().map_err(explain)?, "--initramfs")?;
+                once(&mut request.image, value, "--initramfs")?;
+            }
+            Arg::Long("max-size") => {
+                let value = parser.value().map_err(explain)?;
+                once(&mut request.max_size, bytes(&value)?, "--max-size")?;
+            }
+            Arg::Long("tmpfs") => {
+                let size = parser.optional_value().map(|value| tmpfs_size(&value)).transpose()?;
+                once(&mut request.tmpfs, size, "--tmpfs")?;
+            }
+            Arg::Long("force") => request.force = true,
+            Arg::Value(word) if root.is_none() => root = Some(text(word, "TYPE")?),
+            other => return Err(explain(other.unexpected())),
+        }
+    }
+    request.root = root.ok_or_else(|| usage("a type of root is needed"))?;
+    Ok(Request::MakeRoot(Box::new(request)))
+}
+
+/// Reads the arguments that follow on `get-root`.
+pub(crate) fn parse_get(arguments: Arguments) -> Result<Request, Error> {
+    let mut parser = Parser::from_args(words(arguments));
+    let mut root = None;
+    while let Some(argument) = parser.next().map_err(explain)? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Print(GET_HELP)),
+            Arg::Value(word) if root.is_none() => root = Some(text(word, "TYPE")?),
+            other => return Err(explain(other.unexpected())),
+        }
+    }
+    root.map(Request::GetRoot).ok_or_else(|| usage("a type of root is needed"))
+}
+
+fn words(arguments: Arguments) -> Vec<OsString> {
+    arguments.map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect()
+}
+
+fn usage(problem: impl Into<String>) -> Error {
+    Error::usage(problem, "make-root")
+}
+
+/// What lexopt found wrong, in our words.
+fn explain(error: lexopt::Error) -> Error {
+    use lexopt::Error as Lex;
+    usage(match error {
+        Lex::MissingValue { option: Some(option) } => format!("{option} needs a value"),
+        Lex::UnexpectedOption(option) => format!("there is no option {}", quote(option)),
+        Lex::UnexpectedValue { option, .. } => format!("{option} takes no value"),
+        Lex::UnexpectedArgument(word) => {
+            format!("one type of root is enough: {}", quote(word.as_bytes()))
+        }
+        other => crate::error::escape(other.to_string()),
+    })
+}
+
+/// Sets what may be said once.
+fn once<T>(place: &mut Option<T>, value: T, name: &str) -> Result<(), Error> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(usage(format!("{name} is given twice"))),
+    }
+}
+
+/// A text that is not empty. Words come from argv, so they have no zero bytes.
+fn text(value: OsString, name: &str) -> Result<CString, Error> {
+    if value.is_empty() {
+        return Err(usage(format!("{name} \"\": an empty value")));
+    }
+    CString::new(value.into_vec()).map_err(|_| usage(format!("{name}: a zero byte")))
+}
+
+/// A number of bytes: digits, and k, M or G for 2 to the 10th, 20th, 30th.
+fn bytes(value: &OsStr) -> Result<u64, Error> {
+    let parse = |text: &str| {
+        let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
+        let unit = match text.strip_prefix(digits)? {
+            "" => 1,
+            "k" | "K" => 1 << 10,
+            "m" | "M" => 1 << 20,
+            "g" | "G" => 1_u64 << 30,
+            _ => return None,
+        };
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<u64>().ok().filter(|_| is_number)?.checked_mul(unit)
+    };
+    value.to_str().and_then(parse).filter(|bytes| *bytes > 0).ok_or_else(|| {
+        let value = quote(value.as_bytes());
+        usage(format!("--max-size {value}: a number of bytes; k, M or G may follow"))
+    })
+}
+
+/// A size as mount(2) takes it for a tmpfs: digits, and k, m, g or % if need be.
+fn tmpfs_size(value: &OsStr) -> Result<String, Error> {
+    let parse = |text: &str| {
+        let digits = text.trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G', '%']);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number && text.len() - digits.len() <= 1).then(|| text.to_owned())
+    };
+    value.to_str().and_then(parse).ok_or_else(|| {
+        let value = quote(value.as_bytes());
+        usage(format!("--tmpfs {value}: a size is a number; k, M, G or % may follow"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_numbers_with_a_unit() {
+        let read = |text: &str| bytes(OsStr::new(text)).ok();
+        assert_eq!(read("1"), Some(1));
+        assert_eq!(read("3k"), Some(3072));
+        assert_eq!(read("2M"), Some(2 << 20));
+        assert_eq!(read("4G"), Some(4 << 30));
+        for wrong in ["", "0", "k", "-1", "+1", "1.5G", "1T", "1kk", "1 k", "17179869184G"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nothing_gets_behind_the_size_of_a_tmpfs() {
+        let read = |text: &str| tmpfs_size(OsStr::new(text)).ok();
+        assert_eq!(read("50%").as_deref(), Some("50%"));
+        assert_eq!(read("64M").as_deref(), Some("64M"));
+        for wrong in ["", "M", "1,mode=777", "1MM", "-1"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}
