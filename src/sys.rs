@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 mod arena;
+#[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
+mod copy;
 
 use crate::spec::namespace::{Namespace, Namespaces};
 use rustix::fd::{FromRawFd, OwnedFd};
