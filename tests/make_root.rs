@@ -54,7 +54,15 @@ fn everything_in_an_archive_is_as_it_was() {
         ("cat", "archive in >image"),
         ("crc", "archive in crc >image"),
         ("gzip", "archive in | gzip >image"),
-        ("pipe", "archive in | gzip >real; exec <real; ln -s /dev/stdin image"),
+        ("gzip with a name", "archive in >plain; gzip -c plain >image"),
+        ("zstd", "archive in | zstd -q >image"),
+        ("zstd -19, no checksum", "archive in | zstd -q -19 --no-check >image"),
+        ("xz", "archive in | xz --check=crc32 >image"),
+        ("xz with sha256", "archive in | xz -0 --check=sha256 >image"),
+        ("xz with a filter", "archive in | xz --x86 --lzma2 >image"),
+        ("xz of many blocks", "archive in | xz --block-size=50000 >image"),
+        ("lzma", "archive in | xz --format=lzma >image"),
+        ("lz4", "archive in | lz4 -q -l >image"),
     ] {
         let script = with_folder(&format!(
             "{FOLDER} {make}
@@ -70,26 +78,30 @@ fn everything_in_an_archive_is_as_it_was() {
 
 #[test]
 fn pieces_follow_on_each_other_as_the_kernel_takes_them() {
-    as_both(
-        &with_folder(
-            "for n in 1 2 3 4; do mkdir -p p$n/kernel; echo $n | tee p$n/kernel/$n >p$n/kernel/last; done
-            { archive p1; head -c 1536 /dev/zero; archive p2; head -c 100 /dev/zero; archive p3 | gzip
-              head -c 3 /dev/zero; { archive p4; head -c 512 /dev/zero; archive p1; } | gzip; head -c 9 /dev/zero; } |
-            $CLI make-root a --initramfs - >/dev/null; cat roots/a/kernel/*; ls -A roots",
-        ),
-        |outcome| outcome.prints("1\n2\n3\n4\n1\na"),
-    );
+    for tool in ["gzip", "zstd -q", "xz", "xz --format=lzma", "lz4 -q -l"] {
+        let script = with_folder(&PIECES.replace("PACK", tool));
+        as_both(&script, |outcome| outcome.prints("1\n2\n3\n4\n1\na"));
+    }
 }
+
+/// An uncompressed archive, two compressed ones, zeros between, and archives within one.
+const PIECES: &str = r"
+    for n in 1 2 3 4; do mkdir -p p$n/kernel; echo $n | tee p$n/kernel/$n >p$n/kernel/last; done
+    { archive p1; head -c 1536 /dev/zero; archive p2; head -c 100 /dev/zero; archive p3 | PACK
+      head -c 4 /dev/zero; { archive p4; head -c 512 /dev/zero; archive p1; } | PACK
+      head -c 9 /dev/zero; } | $CLI make-root a --initramfs - >/dev/null
+    cat roots/a/kernel/*; ls -A roots";
 
 #[test]
 fn one_stream_after_the_other_is_one_archive() {
-    as_both(
-        &with_folder(
-            "mkdir in; echo x >in/x; archive in >image; { head -c 130 image | gzip; tail -c +131 image | gzip; } >both
-            $CLI make-root a --initramfs both >/dev/null; cat roots/a/x",
-        ),
-        |outcome| outcome.prints("x"),
-    );
+    for tool in ["gzip", "zstd -q", "xz", "xz --format=lzma", "lz4 -q -l"] {
+        let script = format!(
+            "mkdir in; echo x >in/x; archive in >image
+            {{ head -c 130 image | {tool}; tail -c +131 image | {tool}; }} >both
+            $CLI make-root a --initramfs both >/dev/null; cat roots/a/x"
+        );
+        as_both(&with_folder(&script), |outcome| outcome.prints("x"));
+    }
 }
 
 #[test]
@@ -135,4 +147,88 @@ fn device_nodes_are_made_by_root_and_counted_for_others() {
     root(&script("setpriv --reuid=65534 --regid=65534 --clear-groups"))
         .prints("; left out: 2 device nodes, which only root may make\nx 0 0 65534 755");
     root(&script("unshare --user --map-root-user")).ends_with(0);
+}
+
+#[test]
+fn without_openat2_everything_is_the_same() {
+    for errno in ["ENOSYS", "EPERM"] {
+        root(&with_folder(&format!(
+            "{FOLDER} archive in >image; look in >before
+            without() {{ strace -f -qq -o /dev/null -e trace=openat2,renameat2 -e inject=openat2:error={errno} -e inject=renameat2:error=EINVAL $CLI make-root a $*; }}
+            without --initramfs image >/dev/null; look roots/a | diff before -
+            without --initramfs image --force >/dev/null; look roots/a | diff before - && ls -A roots"
+        )))
+        .prints("a");
+    }
+}
+
+#[test]
+fn a_signal_ends_it_and_nothing_stays() {
+    for (signal, status) in [("TERM", 143), ("HUP", 129), ("INT", 130)] {
+        let script = format!(
+            "mkdir in; head -c 300000 /dev/urandom >in/x; archive in >image; mkfifo pipe
+            $CLI make-root a --initramfs - <pipe & exec 9>pipe; head -c 50000 image >&9
+            while ! test -e roots/.a.make-root/x; do sleep 0.02; done
+            kill -{signal} $!; wait $! || echo $?; ls -A roots"
+        );
+        as_both(&with_folder(&script), |outcome| {
+            assert_eq!(outcome.out, format!("{status}\n"), "{outcome:?}");
+            assert_eq!(outcome.err, format!("unshared-cli: ended by SIG{signal}\n"));
+        });
+    }
+}
+
+#[test]
+fn two_at_once_do_not_get_in_each_others_way() {
+    as_both(
+        &with_folder(
+            "mkdir in; echo x >in/x; archive in >image; mkfifo pipe
+            $CLI make-root a --initramfs - <pipe >/dev/null & exec 9>pipe
+            while ! test -e roots/.a.make-root; do sleep 0.02; done; sleep 0.1
+            $CLI make-root a && exit 1; cat image >&9; exec 9>&-; wait $!; cat roots/a/x
+            mkdir -p roots/.b.make-root/left/over; $CLI make-root b >/dev/null; ls -A roots",
+        ),
+        |outcome| {
+            let outcome = outcome.ends_with(0);
+            assert_eq!(outcome.out, "x\na\nb\n");
+            assert!(
+                outcome.err.ends_with("EAGAIN (another make-root is making it)\n"),
+                "{outcome:?}"
+            );
+        },
+    );
+}
+
+#[test]
+fn a_root_can_be_a_tmpfs_of_its_own() {
+    let script = with_folder(
+        "mkdir in; echo x >in/x; archive in >image; look() { stat -f -c %T roots/a; ls -A roots roots/a; }
+        $CLI make-root a --initramfs image --tmpfs=1M >/dev/null; look
+        $CLI make-root a --initramfs image --tmpfs --force >/dev/null; look
+        $CLI make-root a --force && exit 1; look; umount roots/a; ls -A roots/a
+        head -c 2M /dev/zero >in/big; archive in >image
+        $CLI make-root b --initramfs image --tmpfs=1M && exit 1; ls -A roots; grep -c $D /proc/self/mountinfo || :",
+    );
+    let quoted = script.replace('\'', r"'\''");
+    let outcome = root(&format!("unshare --mount bash -c '{quoted}'"));
+    let look = "tmpfs\nroots:\na\n\nroots/a:\nx\n";
+    assert_eq!(outcome.out, format!("{look}{look}{look}a\n0\n"), "{outcome:?}");
+    assert!(outcome.err.contains("EBUSY (something is mounted there)"), "{outcome:?}");
+    assert!(outcome.err.contains("write \"big\": ENOSPC"), "{outcome:?}");
+    nobody(
+        &with_folder("$CLI make-root a --tmpfs; ls -A roots; exit 125").replace("set -e", "set +e"),
+    )
+    .complains(125, &["mount tmpfs", "EPERM (--tmpfs needs root)"]);
+}
+
+#[test]
+fn progress_is_for_a_terminal_only() {
+    let script = with_folder(
+        "mkdir in; head -c 2M /dev/urandom >in/x; archive in >image
+        slow() { head -c 1M image; sleep 0.3; tail -c +1048577 image; }; export -f slow
+        slow | $CLI make-root a --initramfs - 2>&1 | grep -c $'\\r' || :
+        script -qec 'slow | $CLI make-root b --initramfs - >/dev/null' /dev/null </dev/null | tr '\\r' '\\n' | grep -o '1 entry, .* in 0' | head -n 1",
+    );
+    let outcome = root(&script).ends_with(0);
+    assert!(outcome.out.starts_with("0\n1 entry, 1.0 MB in 0"), "{outcome:?}");
 }

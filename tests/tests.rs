@@ -9,6 +9,7 @@ mod common;
 mod descriptors;
 mod exec_failures;
 mod fallbacks;
+mod hostile_images;
 mod ids;
 mod make_root;
 mod namespaces;

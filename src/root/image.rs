@@ -37,7 +37,9 @@ impl Image {
                 ([b'0', ..], _) => unpack.archive(&mut source)?,
                 (_, Found::Compressed(format)) => source = piece(&mut unpack, source, format)?,
                 (_, Found::Unsupported(name)) => {
-                    return Err(source.fault(&format!("{name} is a format that is not supported")));
+                    return Err(
+                        source.fault(&format!("compressed by {name}, which is not supported"))
+                    );
                 }
                 (start, Found::Unknown) => {
                     let bytes: String = start.iter().map(|byte| format!(" {byte:02x}")).collect();

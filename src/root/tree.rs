@@ -278,7 +278,8 @@ impl Tree {
             let parent = tree.directory_of(parent, true)?;
             // Another entry may have taken its place, a device node for one.
             let found = statat(&*parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            if (found.st_dev, found.st_ino) != (device, inode) {
+            let is_of_type = identity.is_some_and(|(.., kind)| kind == found.st_mode & 0o170_000);
+            if (found.st_dev, found.st_ino) != (device, inode) || !is_of_type {
                 return Err(Errno::STALE);
             }
             Ok((parent, name.to_vec()))
