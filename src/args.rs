@@ -2,7 +2,7 @@
 use crate::error::Error;
 use crate::root::MakeRoot;
 use crate::spec::Spec;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::Arguments;
 
@@ -19,6 +19,8 @@ pub(crate) enum Request {
     Init(&'static [u8], Arguments),
     /// Run a command, and then a shell expression whatever became of it.
     Forkn(Arguments),
+    /// Print the path of that root.
+    GetRoot(CString),
     /// Print this text.
     Print(&'static str),
 }
@@ -31,7 +33,8 @@ Runs processes in Linux namespaces of their own.
   spawn [OPTION]... [--] COMMAND [ARGUMENT]...  run COMMAND in new namespaces
   init [OPTION]... [--] COMMAND [ARGUMENT]...   run COMMAND as PID 1 should
   forkn CLEANUP COMMAND [ARGUMENT]...           run COMMAND, then CLEANUP
-  make-root TYPE [OPTION]...                    make a directory to run in
+  make-root TYPE [OPTION]...                    make a root, or add to one
+  get-root TYPE                                 print the path of a root
   help [COMMAND]                                explain all, or one command
   --version                                     name and version
 
@@ -61,6 +64,7 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
         b"make-root" => make_root::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
         b"forkn" => forkn(arguments),
+        b"get-root" => make_root::parse_get(arguments),
         b"help" => help(arguments),
         b"--help" | b"-h" => Ok(Request::Print(HELP)),
         b"--version" | b"-V" => Ok(Request::Print(VERSION)),
@@ -96,6 +100,7 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
         b"make-root" => Ok(Request::Print(make_root::HELP)),
         b"init" => Ok(Request::Print(unshared_init::command_line::HELP)),
         b"forkn" => Ok(Request::Print(FORKN_HELP)),
+        b"get-root" => Ok(Request::Print(make_root::GET_HELP)),
         b"help" => Ok(Request::Print(HELP)),
         other => Err(unknown_command(other)),
     }

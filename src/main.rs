@@ -28,6 +28,7 @@ mod walk;
 
 use args::Request;
 use error::Error;
+use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::{Arguments, Stream, write};
 
 /// The C library calls this. `std`'s own start-up is left out: it aborts where standard streams are
@@ -50,12 +51,13 @@ extern "C" fn main(
 fn run(arguments: Arguments) -> u8 {
     let result = args::parse(arguments).and_then(|request| match request {
         Request::Spawn(spec) => spawn(&spec),
-        Request::MakeRoot(request) => root::make(&request).and_then(|text| print(&text)),
+        Request::GetRoot(root) => get_root(&root),
+        Request::MakeRoot(request) => root::make(&request).and_then(|text| print(text.as_bytes())),
         Request::Init(program, arguments) => {
             Ok(unshared_init::command_line::run(program, arguments, env!("UNSHARED_VERSION")))
         }
         Request::Forkn(arguments) => hooks::forkn(arguments),
-        Request::Print(text) => print(text),
+        Request::Print(text) => print(text.as_bytes()),
     });
     result.unwrap_or_else(|error| {
         say(&error.message());
@@ -77,7 +79,7 @@ fn plan_and_walk(spec: &spec::Spec) -> Result<u8, Error> {
     let host = host::Host::look(spec)?;
     let plan = plan::plan(spec, &host)?;
     if spec.dry_run {
-        return print(&script::script(spec, &plan, &host));
+        return print(script::script(spec, &plan, &host).as_bytes());
     }
     let root = host.root.as_ref();
     hooks::run_preexec(spec, root)?;
@@ -92,9 +94,15 @@ fn plan_and_walk(spec: &spec::Spec) -> Result<u8, Error> {
     Ok(end.status)
 }
 
+/// Prints the path of a root, which need not be UTF-8.
+fn get_root(root: &std::ffi::CStr) -> Result<u8, Error> {
+    let path = root::place::path_of(root.to_bytes())?;
+    print(&[path.as_os_str().as_bytes(), b"\n"].concat())
+}
+
 /// Prints what was asked for.
-fn print(text: &str) -> Result<u8, Error> {
-    match write(Stream::Output, text.as_bytes()) {
+fn print(text: &[u8]) -> Result<u8, Error> {
+    match write(Stream::Output, text) {
         Ok(()) => Ok(0),
         Err(errno) => Err(Error::system("write standard output", errno)),
     }

@@ -1,96 +1,172 @@
-//! Roots: directories that programs run in. Where they are, and how they are made.
+//! Roots: directories that programs run in. Where they are, how they are made, and how paths lead
+//! through them.
+//!
+//! A root is made in a directory beside its place, `.NAME.make-root`, and renamed when it is whole.
+//! No root has a name that begins with a dot, so that directory is nobody's root. To a root that is
+//! there, programs are added in place.
 mod closure;
+mod cpio;
+mod decompress;
 mod elf;
 mod etc_files;
+mod image;
+mod interrupt;
 mod ldconf;
+mod pipe;
 pub(crate) mod place;
 mod programs;
+mod progress;
+mod remove;
 pub(crate) mod resolve;
+mod site;
+mod source;
 mod target;
+mod tree;
+mod unpack;
 mod view;
 
 use crate::error::{Error, quote};
 use closure::Settings;
+use image::Image;
+use interrupt::Interrupt;
 use programs::List;
 pub(crate) use programs::Wanted;
-use rustix::fs::{CWD, Mode};
+use rustix::fs::Mode;
 use rustix::io::Errno;
+use site::Site;
+use std::ffi::CString;
 use std::os::unix::ffi::OsStringExt;
+use std::sync::Arc;
 use target::Target;
+use tree::Tree;
 use view::View;
 
-/// What `make-root` was asked for.
+/// What is wanted of `make-root`.
+#[derive(Default)]
 pub(crate) struct MakeRoot {
-    /// A name, or an absolute path.
-    pub(crate) name: Vec<u8>,
+    /// The type of root, or an absolute path.
+    pub(crate) root: CString,
+    /// The image to unpack; `-` is standard input.
+    pub(crate) image: Option<CString>,
+    /// Mount a tmpfs for it; what mount(2) is to be told of its size.
+    pub(crate) tmpfs: Option<Option<String>>,
+    /// How many bytes the image may come to.
+    pub(crate) max_size: Option<u64>,
+    /// What is copied from the host.
     pub(crate) wanted: Wanted,
     /// Only say what would be copied.
     pub(crate) list: bool,
-    /// Go on although something is missing.
+    /// Replace a root that is there, and go on although something is missing.
     pub(crate) force: bool,
+}
+
+/// How many bytes an image may come to if nothing else is said.
+const MAX_SIZE: u64 = 4 << 30;
+
+/// Makes a root, or adds to one. Returns the line that says what was done, or the list.
+pub(crate) fn make(request: &MakeRoot) -> Result<String, Error> {
+    let path = place::path_of(request.root.to_bytes())?.into_os_string().into_vec();
+    let host = View::open(b"/").map_err(|errno| failed("open", b"/", errno))?;
+    let settings = settings(&host, View::open(&path).ok().as_ref());
+    let root = Target::open(&path).and_then(|root| root.identity()).ok();
+    let list = List::look(&host, &settings, &request.wanted, root)?;
+    let programs = Programs { host: &host, settings: &settings, list };
+    if request.list {
+        return Ok(programs.list.text());
+    }
+    if !request.force {
+        programs.list.check()?;
+    }
+    let is_from_host = request.image.is_none() && request.tmpfs.is_none();
+    if is_from_host
+        && !request.wanted.is_empty()
+        && let Ok(mut target) = Target::open(&path)
+    {
+        let root = View::open(&path).map_err(|errno| failed("open root", &path, errno))?;
+        let done = programs.put(request, &mut target, &root)?;
+        return Ok(format!("{}: {done}\n", crate::error::escape(&path)));
+    }
+    let interrupt = Arc::new(Interrupt::new()?);
+    let image = match &request.image {
+        None => None,
+        Some(image) => Some(Image::open(image, Arc::clone(&interrupt))?),
+    };
+    let site = Site::prepare(&path, request.force, request.tmpfs.as_ref())?;
+    let filled =
+        fill(request, &site, image, &programs).and_then(|done| interrupt.check().map(|()| done));
+    match filled {
+        Ok(done) => {
+            site.finish()?;
+            Ok(format!("{}: {done}\n", crate::error::escape(&path)))
+        }
+        Err(error) => {
+            site.abandon();
+            Err(error)
+        }
+    }
+}
+
+/// Puts everything into a new root.
+fn fill(
+    request: &MakeRoot,
+    site: &Site,
+    image: Option<Image>,
+    programs: &Programs<'_>,
+) -> Result<String, Error> {
+    let mut tree = Tree::new(site.open()?);
+    let mut text = match image {
+        None => "empty".to_owned(),
+        Some(image) => image.unpack(&mut tree, request.max_size.unwrap_or(MAX_SIZE))?,
+    };
+    tree.finish()?;
+    if tree.devices > 0 {
+        text.push_str(&format!("; left out: {}, which only root may make", devices(tree.devices)));
+    }
+    if tree.owners > 0 {
+        text.push_str(&format!("; {} with an owner that is not to be had here", tree.owners));
+    }
+    if request.wanted.is_empty() {
+        return Ok(text);
+    }
+    let done = programs.put(request, &mut Target::new(site.open()?), &View::new(site.open()?))?;
+    Ok(if request.image.is_some() { format!("{text}; {done}") } else { done })
+}
+
+fn devices(count: u64) -> String {
+    format!("{count} device node{}", if count == 1 { "" } else { "s" })
+}
+
+/// What is copied from the host.
+struct Programs<'a> {
+    host: &'a View,
+    settings: &'a Settings,
+    list: List<'a>,
+}
+
+impl Programs<'_> {
+    /// Copies it, and what programs expect besides; says what that was.
+    fn put(&self, request: &MakeRoot, target: &mut Target, root: &View) -> Result<String, Error> {
+        // What is made on the way is for everybody to enter, whatever the caller's mask.
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        self.list.copy(target)?;
+        expected(self.host, target)?;
+        if !request.force {
+            let name = crate::error::escape(request.root.to_bytes());
+            self.list.verify(root, self.settings, &name)?;
+        }
+        let mut line =
+            format!("{} files, {} links, {} bytes", target.files, target.links, target.bytes);
+        match self.list.left_out() {
+            0 => {}
+            count => line.push_str(&format!("; {count} missing (see --list)")),
+        }
+        Ok(line)
+    }
 }
 
 /// A variable of the environment that is not empty.
 fn variable(name: &str) -> Option<Vec<u8>> {
     std::env::var_os(name).map(OsStringExt::into_vec).filter(|value| !value.is_empty())
-}
-
-/// Makes a root, or adds to one. Returns the line that says what was done, or the list.
-pub(crate) fn make(request: &MakeRoot) -> Result<String, Error> {
-    let path = place::path_of(&request.name)?.into_os_string().into_vec();
-    let host = View::open(b"/").map_err(|errno| failed("open", b"/", errno))?;
-    let there = View::open(&path).ok();
-    let settings = settings(&host, there.as_ref());
-    let root = Target::open(&path).and_then(|root| root.identity()).ok();
-    let list = List::look(&host, &settings, &request.wanted, root)?;
-    if request.list {
-        return Ok(list.text());
-    }
-    if !request.force {
-        list.check()?;
-    }
-    // What is made on the way is for everybody to enter, whatever the caller's mask.
-    rustix::process::umask(Mode::from_raw_mode(0o022));
-    let new = make_directories(&path)?;
-    let mut target = Target::open(&path).map_err(|errno| failed("open root", &path, errno))?;
-    let result = fill(&host, &settings, &list, request, &path, &mut target);
-    if result.is_err() && new {
-        target.clear();
-        if let Ok(path) = view::terminated(&path) {
-            let _ = rustix::fs::unlinkat(CWD, &*path, rustix::fs::AtFlags::REMOVEDIR);
-        }
-    }
-    result
-}
-
-fn fill(
-    host: &View,
-    settings: &Settings,
-    list: &List<'_>,
-    request: &MakeRoot,
-    path: &[u8],
-    target: &mut Target,
-) -> Result<String, Error> {
-    list.copy(target)?;
-    expected(host, target)?;
-    let name = crate::error::escape(&request.name);
-    if !request.force {
-        let root = View::open(path).map_err(|errno| failed("open root", path, errno))?;
-        list.verify(&root, settings, &name)?;
-    }
-    let mut line = format!(
-        "{}: {} files, {} links, {} bytes",
-        crate::error::escape(path),
-        target.files,
-        target.links,
-        target.bytes
-    );
-    match list.left_out() {
-        0 => {}
-        count => line.push_str(&format!("; {count} missing (see --list)")),
-    }
-    line.push('\n');
-    Ok(line)
 }
 
 /// What the list of files depends on. The root's own nsswitch.conf comes first, then the host's.
@@ -125,24 +201,6 @@ fn expected(host: &View, target: &mut Target) -> Result<(), Error> {
         target.text(path, text).map_err(|errno| failed("make in the root", path, errno))?;
     }
     Ok(())
-}
-
-/// mkdir -p. Whether the last one is new.
-fn make_directories(path: &[u8]) -> Result<bool, Error> {
-    let mut new = false;
-    for end in (1..=path.len()).filter(|end| matches!(path.get(*end), None | Some(b'/'))) {
-        let part = path.get(..end).unwrap_or_default();
-        new = match view::make_at(CWD, part) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            // Another one further down may be there all the same.
-            Err(_) if end < path.len() => false,
-            Err(errno) => {
-                return Err(failed("make", part, errno));
-            }
-        };
-    }
-    Ok(new)
 }
 
 #[inline(never)]

@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 mod arena;
+#[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
+mod copy;
 
 use crate::spec::namespace::{Namespace, Namespaces};
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -148,7 +150,24 @@ pub(crate) fn signal_descriptor() -> Result<OwnedFd, Errno> {
     }
 }
 
-/// One signal from a descriptor of [`signal_descriptor`]; `None` when none is waiting. Signals that
+/// Blocks the signals that ask a process to end, in this thread and those that it starts, and makes a
+/// signalfd(2) for them; reads of it do not block. SIGXFSZ is blocked too: a file that grows too
+/// large is an error of write(2) instead.
+pub(crate) fn end_signals() -> Result<OwnedFd, Errno> {
+    let bits = |signals: &[i32]| signals.iter().fold(0_u64, |set, one| set | 1 << (one - 1));
+    let ends = bits(&[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM]);
+    let blocked = ends | bits(&[libc::SIGXFSZ]);
+    // SAFETY: the sets are 8 bytes, as the kernel's; the new descriptor is ours.
+    unsafe {
+        let nothing = core::ptr::null::<u64>();
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, &raw const blocked, nothing, 8);
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        let descriptor = libc::syscall(libc::SYS_signalfd4, -1, &raw const ends, 8, flags);
+        if descriptor < 0 { Err(last_error()) } else { Ok(OwnedFd::from_raw_fd(descriptor as i32)) }
+    }
+}
+
+/// One signal from a descriptor of [`signal_descriptor`] or [`end_signals`]; `None` when none is waiting. Signals that
 /// we sent ourselves (SIGPIPE for our own messages) are left out.
 pub(crate) fn read_signal(descriptor: &OwnedFd) -> Option<(Signal, Sender)> {
     loop {

@@ -19,6 +19,8 @@ fn help_and_version_are_printed_and_each_line_fits_a_terminal() {
         "help init",
         "help forkn",
         "help make-root",
+        "make-root -h",
+        "help get-root",
     ] {
         let outcome = root(&format!("$CLI {words}")).ends_with(0);
         assert!(outcome.out.contains("Usage:"), "{outcome:?}");

@@ -1,61 +1,117 @@
-//! The command line of `make-root`.
+//! The command lines of `get-root` and `make-root`.
 use super::Request;
 use crate::error::{Error, quote};
-use crate::root::{MakeRoot, Wanted};
+use crate::root::MakeRoot;
 use lexopt::{Arg, Parser};
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use unshared_init::sys::Arguments;
 
 pub(crate) const HELP: &str = "\
 Usage: unshared-cli make-root TYPE [OPTION]...
 
-Makes the root TYPE, or adds to it: a directory that programs run in. It is in
-$UNSHARED_ROOT (default: /var/unshared for root, $XDG_DATA_HOME/unshared or
-~/.local/share/unshared for others); an absolute TYPE is a path itself.
+Makes a root: the directory that \"unshared-cli get-root TYPE\" prints. It is
+there as a whole or not at all. To a root that is there, --bin and --add add.
 
-  --bin PROGRAM     copy PROGRAM with all that it needs: libraries, interpreters
-  --add PATH[:DST]  copy a file or a folder, to DST in the root
-  --list            print what would be copied and what is missing, no more
-  --force           go on although something is missing
+TYPE is a name of letters, digits, \".\", \"_\" and \"-\", or an absolute path.
+
+  --initramfs FILE      unpack this image: cpio archives (newc), as they are or
+                        compressed, one after the other; - is standard input
+  --max-size BYTES      the most that the image may come to, 1 kB for each entry
+                        included; k, M, G may follow (default 4G)
+  --bin PROGRAM         copy PROGRAM with all that it needs: libraries, scripts'
+                        interpreters and others (repeatable)
+  --add PATH[:DST]      copy a file or a folder, to DST in the root (repeatable)
+  --list                print what --bin and --add would copy, and what is missing
+  --tmpfs[=SIZE]        the root is a tmpfs of its own (needs root)
+  --force               replace a root that is there by one from an image; and go
+                        on although something is missing
+
+Roots are in $UNSHARED_ROOT. Where that is not set, root's are in /var/unshared,
+another user's in $XDG_DATA_HOME/unshared or ~/.local/share/unshared.
 
 Example: unshared-cli make-root box --bin bash --bin ls
 ";
 
+pub(crate) const GET_HELP: &str = "\
+Usage: unshared-cli get-root TYPE
+
+Prints the path of a root. An absolute path is printed as it is. Nothing is
+made. \"unshared-cli help make-root\" says where roots are.
+
+Example: ls \"$(unshared-cli get-root rescue)\"
+";
+
 /// Reads the arguments that follow on `make-root`.
 pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
-    let words = arguments.map(|word| OsStr::from_bytes(word.to_bytes()).to_owned());
-    let mut parser = Parser::from_args(words.collect::<Vec<_>>());
-    let mut name = None;
-    let mut wanted = Wanted { programs: Vec::new(), added: Vec::new() };
-    let (mut list, mut force) = (false, false);
+    let mut parser = Parser::from_args(words(arguments));
+    let mut request = MakeRoot::default();
+    let mut root = None;
     while let Some(argument) = parser.next().map_err(explain)? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Request::Print(HELP)),
-            Arg::Long("list") => list = true,
-            Arg::Long("force") => force = true,
-            Arg::Long("bin") => wanted.programs.push(value(&mut parser, "--bin")?),
-            Arg::Long("add") => wanted.added.push(source_and_target(value(&mut parser, "--add")?)),
-            Arg::Value(word) if name.is_none() => name = Some(word.into_vec()),
-            Arg::Value(word) => {
-                let word = quote(word.as_bytes());
-                return Err(Error::usage(format!("a second TYPE {word}"), "make-root"));
+            Arg::Long("initramfs") => {
+                let value = text(parser.value().map_err(explain)?, "--initramfs")?;
+                once(&mut request.image, value, "--initramfs")?;
             }
+            Arg::Long("max-size") => {
+                let value = parser.value().map_err(explain)?;
+                once(&mut request.max_size, bytes(&value)?, "--max-size")?;
+            }
+            Arg::Long("tmpfs") => {
+                let size = parser.optional_value().map(|value| tmpfs_size(&value)).transpose()?;
+                once(&mut request.tmpfs, size, "--tmpfs")?;
+            }
+            Arg::Long("force") => request.force = true,
+            Arg::Long("list") => request.list = true,
+            Arg::Long("bin") => request.wanted.programs.push(bytes_of(&mut parser, "--bin")?),
+            Arg::Long("add") => {
+                let value = bytes_of(&mut parser, "--add")?;
+                request.wanted.added.push(source_and_target(value));
+            }
+            Arg::Value(word) if root.is_none() => root = Some(text(word, "TYPE")?),
             other => return Err(explain(other.unexpected())),
         }
     }
-    let Some(name) = name else {
-        return Err(Error::usage("make-root needs a TYPE", "make-root"));
-    };
-    Ok(Request::MakeRoot(Box::new(MakeRoot { name, wanted, list, force })))
+    request.root = root.ok_or_else(|| usage("a type of root is needed"))?;
+    Ok(Request::MakeRoot(Box::new(request)))
 }
 
-fn value(parser: &mut Parser, name: &str) -> Result<Vec<u8>, Error> {
-    let value: OsString = parser.value().map_err(explain)?;
-    if value.is_empty() {
-        return Err(Error::usage(format!("{name} \"\": an empty value"), "make-root"));
+/// Reads the arguments that follow on `get-root`.
+pub(crate) fn parse_get(arguments: Arguments) -> Result<Request, Error> {
+    let mut parser = Parser::from_args(words(arguments));
+    let mut root = None;
+    while let Some(argument) = parser.next().map_err(explain)? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Print(GET_HELP)),
+            Arg::Value(word) if root.is_none() => root = Some(text(word, "TYPE")?),
+            other => return Err(explain(other.unexpected())),
+        }
     }
-    Ok(value.into_vec())
+    root.map(Request::GetRoot).ok_or_else(|| usage("a type of root is needed"))
+}
+
+fn words(arguments: Arguments) -> Vec<OsString> {
+    arguments.map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect()
+}
+
+fn usage(problem: impl Into<String>) -> Error {
+    Error::usage(problem, "make-root")
+}
+
+/// What lexopt found wrong.
+fn explain(error: lexopt::Error) -> Error {
+    match error {
+        lexopt::Error::UnexpectedArgument(word) => {
+            usage(format!("one type of root is enough: {}", quote(word.as_bytes())))
+        }
+        other => super::explain(other, "make-root"),
+    }
+}
+
+/// A value that is not empty.
+fn bytes_of(parser: &mut Parser, name: &str) -> Result<Vec<u8>, Error> {
+    Ok(text(parser.value().map_err(explain)?, name)?.into_bytes())
 }
 
 /// `PATH:DST`, where DST is absolute: a path may have a colon in it.
@@ -69,14 +125,80 @@ fn source_and_target(value: Vec<u8>) -> (Vec<u8>, Option<Vec<u8>>) {
     }
 }
 
-/// What lexopt found wrong.
-fn explain(error: lexopt::Error) -> Error {
-    super::explain(error, "make-root")
+/// Sets what may be said once.
+fn once<T>(place: &mut Option<T>, value: T, name: &str) -> Result<(), Error> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(usage(format!("{name} is given twice"))),
+    }
+}
+
+/// A text that is not empty. Words come from argv, so they have no zero bytes.
+fn text(value: OsString, name: &str) -> Result<CString, Error> {
+    if value.is_empty() {
+        return Err(usage(format!("{name} \"\": an empty value")));
+    }
+    CString::new(value.into_vec()).map_err(|_| usage(format!("{name}: a zero byte")))
+}
+
+/// A number of bytes: digits, and k, M or G for 2 to the 10th, 20th, 30th.
+fn bytes(value: &OsStr) -> Result<u64, Error> {
+    let parse = |text: &str| {
+        let digits = text.trim_end_matches(|last: char| last.is_ascii_alphabetic());
+        let unit = match text.strip_prefix(digits)? {
+            "" => 1,
+            "k" | "K" => 1 << 10,
+            "m" | "M" => 1 << 20,
+            "g" | "G" => 1_u64 << 30,
+            _ => return None,
+        };
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<u64>().ok().filter(|_| is_number)?.checked_mul(unit)
+    };
+    value.to_str().and_then(parse).filter(|bytes| *bytes > 0).ok_or_else(|| {
+        let value = quote(value.as_bytes());
+        usage(format!("--max-size {value}: a number of bytes; k, M or G may follow"))
+    })
+}
+
+/// A size as mount(2) takes it for a tmpfs: digits, and k, m, g or % if need be.
+fn tmpfs_size(value: &OsStr) -> Result<String, Error> {
+    let parse = |text: &str| {
+        let digits = text.trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G', '%']);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number && text.len() - digits.len() <= 1).then(|| text.to_owned())
+    };
+    value.to_str().and_then(parse).ok_or_else(|| {
+        let value = quote(value.as_bytes());
+        usage(format!("--tmpfs {value}: a size is a number; k, M, G or % may follow"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_numbers_with_a_unit() {
+        let read = |text: &str| bytes(OsStr::new(text)).ok();
+        assert_eq!(read("1"), Some(1));
+        assert_eq!(read("3k"), Some(3072));
+        assert_eq!(read("2M"), Some(2 << 20));
+        assert_eq!(read("4G"), Some(4 << 30));
+        for wrong in ["", "0", "k", "-1", "+1", "1.5G", "1T", "1kk", "1 k", "17179869184G"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nothing_gets_behind_the_size_of_a_tmpfs() {
+        let read = |text: &str| tmpfs_size(OsStr::new(text)).ok();
+        assert_eq!(read("50%").as_deref(), Some("50%"));
+        assert_eq!(read("64M").as_deref(), Some("64M"));
+        for wrong in ["", "M", "1,mode=777", "1MM", "-1"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_target_is_what_follows_on_the_last_colon_before_a_slash() {

@@ -7,11 +7,19 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 
 /// What is to be brought in.
+#[derive(Default)]
 pub(crate) struct Wanted {
     /// `--bin`: names or paths.
     pub(crate) programs: Vec<Vec<u8>>,
     /// `--add`: a path of the host, and where it goes.
     pub(crate) added: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Wanted {
+    /// Whether that is nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.programs.is_empty() && self.added.is_empty()
+    }
 }
 
 /// A file of a folder that is added.

@@ -23,6 +23,10 @@ impl Resolver {
         Resolver { root: Rc::new(root), kernel: true }
     }
 
+    pub(crate) fn root(&self) -> &Rc<OwnedFd> {
+        &self.root
+    }
+
     /// Opens the directory at `path`; with `make`, what is missing of it is made.
     pub(crate) fn directory(&mut self, path: &[u8], make: bool) -> Result<Rc<OwnedFd>, Errno> {
         if path.is_empty() {

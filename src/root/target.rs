@@ -3,7 +3,7 @@
 use super::view::{inside, make_at, open_at, parts, read_link_at, split, stat_at, terminated};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid,
 };
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -229,11 +229,6 @@ impl Target {
         let directory = self.directory(path)?;
         open_at(directory.as_fd(), b".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC)
     }
-
-    /// Removes all that is in the root.
-    pub(crate) fn clear(&self) {
-        clear(&self.root);
-    }
 }
 
 /// A name that nothing in a root has.
@@ -243,23 +238,6 @@ fn temporary() -> CString {
 
 fn link_at(target: &[u8], directory: &OwnedFd, name: &CStr) -> Result<(), Errno> {
     rustix::fs::symlinkat(&*terminated(target)?, directory, name)
-}
-
-fn clear(directory: &OwnedFd) {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(entries) = Dir::read_from(directory) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..")
-            || rustix::fs::unlinkat(directory, name, AtFlags::empty()).is_ok()
-        {
-            continue;
-        }
-        if let Ok(inner) = rustix::fs::openat(directory, name, flags, Mode::empty()) {
-            clear(&inner);
-        }
-        let _ = rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR);
-    }
 }
 
 fn kind(stat: &Stat) -> FileType {

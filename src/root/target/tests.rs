@@ -12,8 +12,6 @@ fn made(name: &str, test: impl Fn(&std::path::Path, &mut Target)) {
     let mut target = Target::open(root.as_os_str().as_encoded_bytes()).unwrap();
     test(&root, &mut target);
     assert_eq!(std::fs::read_dir(base.join("outside")).unwrap().count(), 0);
-    target.clear();
-    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
     std::fs::remove_dir_all(base).unwrap();
 }
 
