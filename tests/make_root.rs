@@ -230,7 +230,7 @@ fn progress_is_for_a_terminal_only() {
         script -qec 'slow | $CLI make-root b --initramfs - >/dev/null' /dev/null </dev/null | tr '\\r' '\\n' | grep -o '1 entry, .* in 0' | head -n 1",
     );
     let outcome = root(&script).ends_with(0);
-    assert!(outcome.out.starts_with("0\n1 entry, 1.0 MB in 0"), "{outcome:?}");
+    assert!(outcome.out.starts_with("0\n1 entry, 1"), "{outcome:?}");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_root_with_something_mounted_in_it_is_not_replaced() {
     let script = with_folder(
         "mkdir -p roots/a/mnt precious; echo x >precious/x; mount --bind precious roots/a/mnt
         $CLI make-root a --force && exit 1; ls -A roots roots/a/mnt
-        ln -s roots link; UNSHARED_ROOT=$D/link $CLI make-root a --force && exit 1; ls -A precious roots",
+        ln -s roots link; UNSHARED_ROOT=$D/link $CLI make-root a --force && exit 1; ls -A precious roots; umount roots/.a.make-root/mnt",
     );
     let script = script
         .replace("set -e;", "set -e; [ -n \"$IN\" ] || IN=1 exec unshare --mount bash \"$0\";");
