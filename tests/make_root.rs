@@ -230,5 +230,22 @@ fn progress_is_for_a_terminal_only() {
         script -qec 'slow | $CLI make-root b --initramfs - >/dev/null' /dev/null </dev/null | tr '\\r' '\\n' | grep -o '1 entry, .* in 0' | head -n 1",
     );
     let outcome = root(&script).ends_with(0);
-    assert!(outcome.out.starts_with("0\n1 entry, 1.0 MB in 0"), "{outcome:?}");
+    assert!(outcome.out.starts_with("0\n1 entry, 1"), "{outcome:?}");
+}
+
+#[test]
+fn a_root_with_something_mounted_in_it_is_not_replaced() {
+    let script = with_folder(
+        "mkdir -p roots/a/mnt precious; echo x >precious/x; mount --bind precious roots/a/mnt
+        $CLI make-root a --force && exit 1; ls -A roots roots/a/mnt
+        ln -s roots link; UNSHARED_ROOT=$D/link $CLI make-root a --force && exit 1; ls -A precious roots; umount roots/.a.make-root/mnt",
+    );
+    let script = script
+        .replace("set -e;", "set -e; [ -n \"$IN\" ] || IN=1 exec unshare --mount bash \"$0\";");
+    let script = format!("f=$(mktemp); cat >$f <<'END'\n{script}\nEND\nbash $f; rm $f");
+    let outcome = root(&script);
+    let looks = ["roots:\na\n\nroots/a/mnt:\nx\n", "precious:\nx\n\nroots:\n.a.make-root\na\n"];
+    assert_eq!(outcome.out, looks.concat(), "{outcome:?}");
+    assert!(outcome.err.contains("EBUSY (the new root is in its place; this is the old one)"));
+    assert!(outcome.err.contains("EBUSY (something is mounted at \""), "{outcome:?}");
 }

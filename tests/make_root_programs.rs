@@ -318,8 +318,8 @@ fn a_list_writes_nothing_and_says_why() {
 #[test]
 fn a_wrong_command_line_is_explained() {
     for (arguments, part) in [
-        ("", "make-root needs a TYPE (see: unshared-cli help make-root)"),
-        ("a b", "a second TYPE \"b\""),
+        ("", "a type of root is needed (see: unshared-cli help make-root)"),
+        ("a b", "one type of root is enough: \"b\""),
         ("a --bin", "--bin needs a value"),
         ("a --bin ''", "--bin \"\": an empty value"),
         ("a --what", "there is no option \"--what\""),

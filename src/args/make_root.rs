@@ -22,7 +22,7 @@ TYPE is a name of letters, digits, \".\", \"_\" and \"-\", or an absolute path.
   --bin PROGRAM         copy PROGRAM with all that it needs: libraries, scripts'
                         interpreters and others (repeatable)
   --add PATH[:DST]      copy a file or a folder, to DST in the root (repeatable)
-  --list                print what --bin and --add would copy, and what is missing
+  --list                print what --bin and --add would copy, what is missing
   --tmpfs[=SIZE]        the root is a tmpfs of its own (needs root)
   --force               replace a root that is there by one from an image; and go
                         on although something is missing

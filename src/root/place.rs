@@ -35,21 +35,27 @@ pub(crate) fn path_of(root: &[u8]) -> Result<PathBuf, Error> {
 /// The directory of roots.
 fn directory() -> Result<PathBuf, Error> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(directory) = variable("UNSHARED_ROOT") {
-        return Ok(PathBuf::from(directory));
+    let is_absolute = |value: &OsString| value.as_bytes().first() == Some(&b'/');
+    if let Some(roots) = variable("UNSHARED_ROOT") {
+        if !is_absolute(&roots) {
+            let value = quote(roots.as_bytes());
+            return Err(Error::plain(format!("UNSHARED_ROOT is {value}: no absolute path")));
+        }
+        let mut roots = roots.into_vec();
+        while roots.len() > 1 && roots.last() == Some(&b'/') {
+            roots.pop();
+        }
+        return Ok(PathBuf::from(OsString::from_vec(roots)));
     }
     if crate::sys::effective_uid() == 0 {
         return Ok(PathBuf::from("/var/unshared"));
     }
-    if let Some(data) = variable("XDG_DATA_HOME") {
-        return Ok(Path::new(&data).join("unshared"));
-    }
-    match variable("HOME") {
-        Some(home) => Ok(Path::new(&home).join(".local/share/unshared")),
-        None => Err(Error::plain("there is no directory of roots").hint(
-            "an ordinary user's is $XDG_DATA_HOME/unshared; or set UNSHARED_ROOT to another",
-        )),
-    }
+    // The XDG Base Directory Specification wants relative ones ignored.
+    let from =
+        |name, below| variable(name).filter(is_absolute).map(|value| Path::new(&value).join(below));
+    from("XDG_DATA_HOME", "unshared").or_else(|| from("HOME", ".local/share/unshared")).ok_or_else(
+        || Error::plain("there is no directory of roots").hint("set UNSHARED_ROOT or HOME"),
+    )
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 //! Each entry is made by a call that takes its directory's descriptor and its last name, and follows
 //! no link; [`Resolver`] finds the directory. What is in the way of an entry is removed, as the kernel
 //! does it, and never written through.
+mod links;
+
 use super::resolve::Resolver;
 use crate::error::{Error, quote};
+use links::Link;
 use rustix::fd::OwnedFd;
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chmodat, chownat, fchmod,
-    fchown, futimens, linkat, makedev, mkdirat, mknodat, openat, statat, symlinkat, unlinkat,
-    utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chownat, fchmod, fchown,
+    futimens, makedev, mkdirat, mknodat, openat, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -28,13 +30,6 @@ pub(crate) struct Meta {
 
 /// Tells which entries are the same file: device numbers, inode, type.
 pub(crate) type Identity = (u32, u32, u32, u32);
-
-/// The file that the other names of a hard link lead to: its first name, and what it really is.
-struct Link {
-    path: Vec<u8>,
-    device: u64,
-    inode: u64,
-}
 
 /// How much may be kept in mind of directories and hard links, in bytes.
 const MEMORY: usize = 24 << 20;
@@ -265,71 +260,6 @@ impl Tree {
         place.extend_from_slice(path);
         self.parent = Some((place, Rc::clone(&directory)));
         Ok(directory)
-    }
-
-    /// Links `path` to the file that was made for the same identity, if one was.
-    fn is_linked(&mut self, path: &[u8], identity: Option<Identity>) -> Result<bool, Error> {
-        let Some(link) = identity.and_then(|identity| self.links.get(&identity)) else {
-            return Ok(false);
-        };
-        let (first, device, inode) = (link.path.clone(), link.device, link.inode);
-        let resolve = |tree: &mut Tree| {
-            let (parent, name) = split(&first);
-            let parent = tree.directory_of(parent, true)?;
-            // Another entry may have taken its place, a device node for one.
-            let found = statat(&*parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            let is_of_type = identity.is_some_and(|(.., kind)| kind == found.st_mode & 0o170_000);
-            if (found.st_dev, found.st_ino) != (device, inode) || !is_of_type {
-                return Err(Errno::STALE);
-            }
-            Ok((parent, name.to_vec()))
-        };
-        let (old_parent, old_name) = match resolve(self) {
-            Ok(found) => found,
-            Err(_) => return Ok(false),
-        };
-        if first != path {
-            self.make("hard link", path, |parent, name| {
-                linkat(&*old_parent, old_name.as_slice(), parent, name, AtFlags::empty())
-            })?;
-        }
-        Ok(true)
-    }
-
-    /// Opens a file that we made before, under the name that was just linked to it.
-    fn open_again(&mut self, path: &[u8], meta: Meta) -> Result<OwnedFd, Error> {
-        let (parent, name) = split(path);
-        let open = |tree: &mut Tree| {
-            let parent = tree.directory_of(parent, true)?;
-            if file_type(&parent, name)? != FileType::RegularFile {
-                return Err(Errno::NOTDIR);
-            }
-            if tree.uid != 0 {
-                // Its mode may be one that even its owner may not write with.
-                chmodat(&*parent, name, Mode::RUSR | Mode::WUSR, AtFlags::empty())?;
-            }
-            let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = openat(&*parent, name, flags, Mode::empty())?;
-            fchmod(&file, Mode::from_bits_truncate(meta.mode & 0o777))?;
-            Ok(file)
-        };
-        open(self).map_err(|errno| Error::system(format!("open {}", quote(path)), errno))
-    }
-
-    /// Notes the file that other names may follow for.
-    fn remember_link(&mut self, path: &[u8], identity: Option<Identity>) -> Result<(), Error> {
-        let Some(identity) = identity else {
-            return Ok(());
-        };
-        self.remember(path.len())?;
-        let (parent, name) = split(path);
-        let parent = self.directory_of(parent, true);
-        let found = parent.and_then(|parent| statat(&*parent, name, AtFlags::SYMLINK_NOFOLLOW));
-        let found =
-            found.map_err(|errno| Error::system(format!("look at {}", quote(path)), errno))?;
-        let link = Link { path: path.to_vec(), device: found.st_dev, inode: found.st_ino };
-        self.links.insert(identity, link);
-        Ok(())
     }
 
     /// Accounts for one more path that is kept in mind.
