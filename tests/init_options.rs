@@ -271,7 +271,7 @@ fn orphaned(options: &str) -> String {
     format!(
         "exec 2>/dev/null; export F=$(mktemp); \
          bash -c '$INIT -q {options} -- bash -c \"{REPORTS}\" & echo $! >$F.init; wait' & \
-         until grep -q up $F; do sleep 0.05; done; kill -KILL $!; \
+         until grep -q up $F && [ -s $F.init ]; do sleep 0.05; done; kill -KILL $!; \
          for i in $(seq 200); do [ -e /proc/$(cat $F.init) ] || break; sleep 0.05; done; \
          [ -e /proc/$(cat $F.init) ] && kill -KILL $(cat $F.init); tail -n 1 $F; rm $F $F.init"
     )

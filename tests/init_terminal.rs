@@ -205,9 +205,10 @@ fn ctrl_z_stops_a_reaper_under_others_and_fg_continues_all() {
 
 #[test]
 fn in_the_background_of_a_pid_namespace_it_does_not_take_the_terminal_either() {
-    for way in
-        ["unshare --pid --fork $INIT -q -g --", "$CLI spawn --pid --no-init -- $INIT -q -g --"]
-    {
+    for way in [
+        "unshare --pid --fork --kill-child $INIT -q -g --",
+        "$CLI spawn --pid --no-init --die-with-parent -- $INIT -q -g --",
+    ] {
         let mut terminal = Terminal::new();
         terminal.line(&format!("{way} cat &"), "READY> ");
         terminal.line("sleep 0.5; echo alive$((1+1))", "alive2");
