@@ -24,8 +24,8 @@ TYPE is a name of letters, digits, \".\", \"_\" and \"-\", or an absolute path.
   --add PATH[:DST]      copy a file or a folder, to DST in the root (repeatable)
   --list                print what --bin and --add would copy, what is missing
   --tmpfs[=SIZE]        the root is a tmpfs of its own (needs root)
-  --force               replace a root that is there by one from an image; and go
-                        on although something is missing
+  --force               replace a root that is there by one from an image; go on
+                        although something is missing
 
 Roots are in $UNSHARED_ROOT. Where that is not set, root's are in /var/unshared,
 another user's in $XDG_DATA_HOME/unshared or ~/.local/share/unshared.
