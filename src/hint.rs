@@ -174,7 +174,8 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             | Step::MountProcIn { .. }
             | Step::MountSysIn { .. }
             | Step::MountDevIn { .. }
-            | Step::MountIn { .. },
+            | Step::MountIn { .. }
+            | Step::MountDisk { .. },
             Errno::NOENT,
         ) if rustix::fs::stat("/proc/self").is_err() => "/proc is not mounted here",
         (
@@ -192,7 +193,8 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             Step::MountProcIn { .. }
             | Step::MountSysIn { .. }
             | Step::MountDevIn { .. }
-            | Step::MountIn { .. },
+            | Step::MountIn { .. }
+            | Step::MountDisk { .. },
             Errno::ROFS | Errno::ACCESS,
         ) => "what is mounted on is missing, and cannot be made in this root",
         (Step::MountProc, Errno::NOENT) => "there is no directory /proc; make it, or --no-proc",

@@ -1,12 +1,13 @@
 //! What the host has: facts that a plan depends on, looked up only where the spec needs them.
 use crate::error::{Error, quote};
 use crate::spec::idmap::{Extent, parse_id};
+use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
 use crate::spec::{MapChoice, Spec};
 use crate::sys;
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStringExt;
 
 /// Facts about the caller.
@@ -23,14 +24,17 @@ pub(crate) struct Host {
     pub(crate) subordinate_gids: Vec<(u32, u32)>,
     /// Where the root is.
     pub(crate) root: Option<CString>,
+    /// What filesystem each of the spec's mounts holds, where it is a disk.
+    pub(crate) filesystems: Vec<Option<&'static CStr>>,
 }
 
 impl Host {
     /// Looks up what `spec` needs.
     pub(crate) fn look(spec: &Spec) -> Result<Host, Error> {
         let root = spec.root.as_ref().map(|root| root_at(root.as_bytes())).transpose()?;
+        let filesystems = spec.mounts.iter().map(filesystem).collect::<Result<_, _>>()?;
         if !spec.namespaces.has(Namespace::User) {
-            return Ok(Host { root, ..Host::default() });
+            return Ok(Host { root, filesystems, ..Host::default() });
         }
         let wanted = CapabilitySet::SETUID | CapabilitySet::SETGID;
         let may_map = rustix::thread::capabilities(None)
@@ -40,6 +44,7 @@ impl Host {
             gid: sys::effective_gid(),
             may_map,
             root,
+            filesystems,
             ..Host::default()
         };
         if spec.map == Some(MapChoice::Auto) {
@@ -50,6 +55,13 @@ impl Host {
                 subordinate("/etc/subgid", "usermod --add-subgids", &name, host.uid)?;
         }
         Ok(host)
+    }
+}
+
+fn filesystem(mount: &Mount) -> Result<Option<&'static CStr>, Error> {
+    match mount {
+        Mount::Data { source, .. } => crate::disk::look(source),
+        Mount::Bind { .. } | Mount::Tmpfs { .. } => Ok(None),
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod args;
+mod disk;
 mod error;
 mod hint;
 mod hooks;

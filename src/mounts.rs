@@ -65,6 +65,12 @@ pub(crate) fn bind(
     attach(source.as_fd(), target.as_fd(), read_only)
 }
 
+/// Attaches a filesystem that is mounted nowhere yet. Nothing of ours keeps it busy afterwards.
+pub(crate) fn disk(root: &CStr, target: &CStr, filesystem: OwnedFd) -> Result<(), Errno> {
+    let target = find(root, target, true)?;
+    rustix::mount::move_mount(&filesystem, c"", &target, c"", BY_DESCRIPTOR)
+}
+
 /// Mounts a new tmpfs.
 pub(crate) fn tmpfs(root: &CStr, target: &CStr, size: Option<&CString>) -> Result<(), Errno> {
     let mut options = b"mode=0755".to_vec();
@@ -238,6 +244,9 @@ fn attach(source: BorrowedFd<'_>, target: BorrowedFd<'_>, read_only: bool) -> Re
     if read_only {
         sys::set_read_only(copy.as_fd(), ReadOnly::WithAllBelow)?;
     }
-    let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(&copy, c"", target, c"", both)
+    rustix::mount::move_mount(&copy, c"", target, c"", BY_DESCRIPTOR)
 }
+
+/// Both ends of a move are open, and have no path.
+const BY_DESCRIPTOR: MoveMountFlags =
+    MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH.union(MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH);

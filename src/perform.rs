@@ -71,6 +71,7 @@ pub(crate) fn in_parent(
         | Step::MountSysIn { .. }
         | Step::MountDevIn { .. }
         | Step::MountIn { .. }
+        | Step::MountDisk { .. }
         | Step::ProtectRoot { .. }
         | Step::PivotRoot { .. }
         | Step::SetLoopbackUp
@@ -82,8 +83,8 @@ pub(crate) fn in_parent(
 }
 
 /// Child or payload, new namespaces: performs one of its steps. [`Step::Execute`] is not among
-/// them; whoever comes to it does not come back. Nor is [`Step::RunPreMount`], which is more than a
-/// system call.
+/// them; whoever comes to it does not come back. Nor are [`Step::RunPreMount`], which is more than a
+/// system call, and [`Step::MountDisk`], for which something has been opened before.
 pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
     match step {
         Step::SetTimeOffsets { monotonic, boottime } => {
@@ -110,7 +111,8 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::MountProcIn { root, is_new } => mounts::proc(root, *is_new),
         Step::MountSysIn { root, is_new } => mounts::sys(root, *is_new),
         Step::MountDevIn { root } => mounts::dev(root),
-        Step::MountIn { root, mount: Mount::Bind { source, target, read_only } } => {
+        Step::MountIn { root, mount: Mount::Bind { source, target, read_only } }
+        | Step::MountIn { root, mount: Mount::Data { source, target, read_only } } => {
             mounts::bind(root, source, target, *read_only)
         }
         Step::MountIn { root, mount: Mount::Tmpfs { target, size } } => {
@@ -129,6 +131,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         | Step::RunNewgidmap(_)
         | Step::BindNamespace(..)
         | Step::RunPreMount(_)
+        | Step::MountDisk { .. }
         | Step::Execute => Err(Errno::INVAL),
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::host::Host;
 use crate::spec::idmap::{Extent, IdMap};
+use crate::spec::mount::Mount;
 use crate::spec::namespace::{Namespace, Namespaces};
 use crate::spec::{MapChoice, Spec};
 use crate::step::{Side, Step};
@@ -46,7 +47,7 @@ pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
         // After the ids have changed, since that forgets the signal (prctl(2)).
         steps.child(Step::SetParentDeathSignal);
     }
-    steps.inside(spec, host.root.as_ref());
+    steps.inside(spec, host);
     steps.payload(spec, maps.as_ref());
     Ok(Plan { namespaces, steps: steps.0 })
 }
@@ -82,7 +83,7 @@ impl Steps {
     }
 
     /// A root is made of what was asked for while the old one is still there, and then entered.
-    fn root(&mut self, spec: &Spec, root: &CString) {
+    fn root(&mut self, spec: &Spec, host: &Host, root: &CString) {
         let root = || root.clone();
         self.child(if spec.overlay {
             let in_user_namespace = spec.namespaces.has(Namespace::User);
@@ -99,9 +100,7 @@ impl Steps {
         let is_new = spec.namespaces.has(Namespace::Net);
         self.child(Step::MountSysIn { root: root(), is_new });
         self.child(Step::MountDevIn { root: root() });
-        for mount in &spec.mounts {
-            self.child(Step::MountIn { root: root(), mount: mount.clone() });
-        }
+        self.mounts(spec, host, root());
         if spec.read_only {
             self.child(Step::ProtectRoot { root: root() });
         }
@@ -110,8 +109,24 @@ impl Steps {
         }
     }
 
+    /// What was asked for, in that order.
+    fn mounts(&mut self, spec: &Spec, host: &Host, root: CString) {
+        for (index, mount) in spec.mounts.iter().enumerate() {
+            let root = root.clone();
+            self.child(match (mount.clone(), host.filesystems.get(index).copied().flatten()) {
+                (Mount::Data { source, target, read_only }, Some(kind)) => {
+                    Step::MountDisk { root, source, target, kind, read_only }
+                }
+                (Mount::Data { source, target, read_only }, None) => {
+                    Step::MountIn { root, mount: Mount::Bind { source, target, read_only } }
+                }
+                (mount, _) => Step::MountIn { root, mount },
+            });
+        }
+    }
+
     /// What is set up inside, once the ids are.
-    fn inside(&mut self, spec: &Spec, root: Option<&CString>) {
+    fn inside(&mut self, spec: &Spec, host: &Host) {
         if spec.namespaces.has(Namespace::Mount) {
             self.child(Step::MakeMountsPrivate);
         }
@@ -123,15 +138,13 @@ impl Steps {
         for expression in &spec.pre_mount {
             self.child(Step::RunPreMount(expression.clone()));
         }
-        match root {
-            Some(root) => self.root(spec, root),
+        match &host.root {
+            Some(root) => self.root(spec, host, root),
             None => {
                 if spec.mounts_proc() {
                     self.child(Step::MountProc);
                 }
-                for mount in &spec.mounts {
-                    self.child(Step::MountIn { root: c"/".to_owned(), mount: mount.clone() });
-                }
+                self.mounts(spec, host, c"/".to_owned());
             }
         }
         if spec.namespaces.has(Namespace::Net) {

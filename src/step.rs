@@ -67,6 +67,14 @@ pub(crate) enum Step {
     MountDevIn { root: CString },
     /// Mounts what was asked for in the root.
     MountIn { root: CString, mount: Mount },
+    /// Mounts the filesystem of a disk in the root; the parent has opened it before.
+    MountDisk {
+        root: CString,
+        source: CString,
+        target: CString,
+        kind: &'static CStr,
+        read_only: bool,
+    },
     /// Makes the root read-only.
     ProtectRoot { root: CString },
     /// pivot_root(2), and umount2(2) of the old root.
@@ -110,8 +118,13 @@ impl Step {
             Step::MountProcIn { root, .. } => format!("mount {}", at(root, c"/proc")),
             Step::MountSysIn { root, .. } => format!("mount {}", at(root, c"/sys")),
             Step::MountDevIn { root } => format!("mount {}", at(root, c"/dev")),
-            Step::MountIn { root, mount: Mount::Bind { source, target, .. } } => {
+            Step::MountIn { root, mount: Mount::Bind { source, target, .. } }
+            | Step::MountIn { root, mount: Mount::Data { source, target, .. } } => {
                 format!("bind {} to {}", quote(source.as_bytes()), at(root, target))
+            }
+            Step::MountDisk { root, source, target, kind, .. } => {
+                let (source, kind) = (quote(source.as_bytes()), kind.to_string_lossy());
+                format!("mount {source} as {kind} at {}", at(root, target))
             }
             Step::MountIn { root, mount: Mount::Tmpfs { target, .. } } => {
                 format!("mount tmpfs at {}", at(root, target))
@@ -190,7 +203,15 @@ impl Step {
                  urandom tty; do touch {dev}/$device && mount --bind /dev/$device {dev}/$device; done",
                 dev = path_in(root, c"/dev")
             ),
-            Step::MountIn { root, mount: Mount::Bind { source, target, read_only } } => format!(
+            Step::MountDisk { root, source, target, kind, read_only } => format!(
+                "mount -t {} -o {}nosuid,nodev {} {}",
+                kind.to_string_lossy(),
+                if *read_only { "ro," } else { "" },
+                word(source.as_bytes()),
+                path_in(root, target)
+            ),
+            Step::MountIn { root, mount: Mount::Bind { source, target, read_only } }
+            | Step::MountIn { root, mount: Mount::Data { source, target, read_only } } => format!(
                 "mount --rbind {}{} {}",
                 if *read_only { "-o ro " } else { "" },
                 word(source.as_bytes()),

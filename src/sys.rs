@@ -5,6 +5,7 @@
 mod arena;
 #[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
 mod copy;
+pub(crate) mod loop_device;
 
 use crate::spec::namespace::{Namespace, Namespaces};
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};

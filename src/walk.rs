@@ -6,7 +6,9 @@ use crate::plan::Plan;
 use crate::spec::Spec;
 use crate::step::{Side, Step};
 use crate::sys::{self, Cloned};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
+use std::collections::VecDeque;
 use std::ffi::CString;
 use unshared_init::signal::Signal;
 use unshared_init::sys::{Arguments, Environment, SignalState};
@@ -81,6 +83,7 @@ pub(crate) fn run(
         root,
         signals,
     };
+    let disks = open_disks(plan)?;
     let (ours, theirs) =
         Channel::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
     match sys::clone_into(plan.namespaces) {
@@ -93,13 +96,26 @@ pub(crate) fn run(
             } else {
                 drop(theirs);
             }
+            // What the child has attached could not be unmounted inside as long as we have it.
+            drop(disks);
             parent::Parent::new(&run, pid, ours).walk()
         }
         Ok(Cloned::Child { time_left }) => {
             drop(ours);
-            child::Child::new(&run, theirs).walk(time_left)
+            child::Child::new(&run, theirs, disks).walk(time_left)
         }
     }
+}
+
+/// Parent, before there is a child: mounts what the child will attach, in the plan's order.
+fn open_disks(plan: &Plan) -> Result<VecDeque<OwnedFd>, Error> {
+    let open = |(_, step): &(Side, Step)| match step {
+        Step::MountDisk { source, kind, read_only, .. } => {
+            Some(crate::disk::mount(source, kind, *read_only))
+        }
+        _ => None,
+    };
+    plan.steps.iter().filter_map(open).collect()
 }
 
 /// The parent's steps go through /proc/PID. Where /proc belongs to another PID namespace, that is

@@ -7,6 +7,7 @@
 mod common;
 
 mod descriptors;
+mod disks;
 mod exec_failures;
 mod fallbacks;
 mod hooks;

@@ -36,6 +36,7 @@ What COMMAND finds:
   --root NAME|/PATH     this directory is / (a NAME: in the directory of roots)
   --read-only           it cannot be changed    --overlay  changes to it vanish
   --bind SRC:DST[:ro]   SRC of yours at DST       --tmpfs DST[:SIZE]
+  --data-dir SRC:DST[:ro]  the same; of an image or a device, its filesystem
   --hostname NAME       --domainname NAME    --cwd DIRECTORY
   --env NAME=VALUE      --clear-env          --keep-fd FD
   --exec WORD...        a shell expression to run first (repeatable; the last is
@@ -176,6 +177,7 @@ impl Reader {
             "--grace" => once(&mut spec.grace, grace(value()?)?, name)?,
             "--root" => once(&mut spec.root, text(value()?, name)?, name)?,
             "--bind" => spec.mounts.push(mount(value()?, name, Mount::parse_bind)?),
+            "--data-dir" => spec.mounts.push(mount(value()?, name, Mount::parse_data)?),
             "--tmpfs" => spec.mounts.push(mount(value()?, name, Mount::parse_tmpfs)?),
             "--restart" => once(&mut spec.restart, restart(value()?)?, name)?,
             "--status-fd" => once(&mut spec.status_fd, descriptor(value()?, name)?, name)?,

@@ -6,6 +6,8 @@ use std::ffi::CString;
 pub(crate) enum Mount {
     /// A directory or file of the caller's, with all that is mounted below it.
     Bind { source: CString, target: CString, read_only: bool },
+    /// The filesystem that a block device or an image file holds; anything else is bound.
+    Data { source: CString, target: CString, read_only: bool },
     /// A new tmpfs.
     Tmpfs {
         target: CString,
@@ -17,17 +19,14 @@ pub(crate) enum Mount {
 impl Mount {
     /// Reads `SRC:DST`, `SRC:DST:ro` or `SRC:DST:rw`.
     pub(crate) fn parse_bind(text: &[u8]) -> Result<Mount, &'static str> {
-        let mut words = text.split(|byte| *byte == b':');
-        let (Some(source), Some(target)) = (words.next(), words.next()) else {
-            return Err("SRC:DST or SRC:DST:ro is needed");
-        };
-        let read_only = match (words.next(), words.next()) {
-            (None, _) => false,
-            (Some(b"ro"), None) => true,
-            (Some(b"rw"), None) => false,
-            (Some(_), _) => return Err("behind SRC:DST only ro or rw may stand"),
-        };
-        Ok(Mount::Bind { source: path(source)?, target: path(target)?, read_only })
+        let (source, target, read_only) = source_and_target(text)?;
+        Ok(Mount::Bind { source, target, read_only })
+    }
+
+    /// Reads the same.
+    pub(crate) fn parse_data(text: &[u8]) -> Result<Mount, &'static str> {
+        let (source, target, read_only) = source_and_target(text)?;
+        Ok(Mount::Data { source, target, read_only })
     }
 
     /// Reads `DST` or `DST:SIZE`.
@@ -37,6 +36,20 @@ impl Mount {
         let size = words.next().map(parse_size).transpose()?;
         Ok(Mount::Tmpfs { target, size })
     }
+}
+
+fn source_and_target(text: &[u8]) -> Result<(CString, CString, bool), &'static str> {
+    let mut words = text.split(|byte| *byte == b':');
+    let (Some(source), Some(target)) = (words.next(), words.next()) else {
+        return Err("SRC:DST or SRC:DST:ro is needed");
+    };
+    let read_only = match (words.next(), words.next()) {
+        (None, _) => false,
+        (Some(b"ro"), None) => true,
+        (Some(b"rw"), None) => false,
+        (Some(_), _) => return Err("behind SRC:DST only ro or rw may stand"),
+    };
+    Ok((path(source)?, path(target)?, read_only))
 }
 
 fn path(bytes: &[u8]) -> Result<CString, &'static str> {

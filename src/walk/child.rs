@@ -4,10 +4,13 @@ use super::Run;
 use super::channel::{CLONE, Channel, FORK, Failed, Message};
 use crate::error::FAILED;
 use crate::hooks;
+use crate::mounts;
 use crate::perform;
 use crate::step::{Side, Step};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
+use std::collections::VecDeque;
 use std::ffi::CStr;
 use unshared_init::exec::{self, Text};
 use unshared_init::reaper::{Ended, Reaper, Restart, Rules, Sweep};
@@ -19,11 +22,13 @@ use unshared_init::sys::{self, Arguments, Environment, Memory, SignalState};
 pub(super) struct Child<'a> {
     run: &'a Run<'a>,
     parent: Channel,
+    /// What is to be attached, in the plan's order.
+    disks: VecDeque<OwnedFd>,
 }
 
 impl<'a> Child<'a> {
-    pub(super) fn new(run: &'a Run<'a>, parent: Channel) -> Child<'a> {
-        Child { run, parent }
+    pub(super) fn new(run: &'a Run<'a>, parent: Channel, disks: VecDeque<OwnedFd>) -> Child<'a> {
+        Child { run, parent, disks }
     }
 
     /// Child, new namespaces, all capabilities in them: walks through the plan, runs the payload,
@@ -60,7 +65,14 @@ impl<'a> Child<'a> {
                 }
                 self.tell_done(index);
             } else if *side == Side::Child {
-                if let Err(errno) = perform::inside(step, &self.parent) {
+                let result = match step {
+                    Step::MountDisk { root, target, .. } => match self.disks.pop_front() {
+                        Some(disk) => mounts::disk(root, target, disk),
+                        None => Err(Errno::BADF),
+                    },
+                    _ => perform::inside(step, &self.parent),
+                };
+                if let Err(errno) = result {
                     return self.failed(index, errno);
                 }
                 self.tell_done(index);
