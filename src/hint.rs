@@ -126,6 +126,10 @@ pub(crate) fn for_failed(
         (_, Some((_, Step::RunPreMount(expression)))) if *errno == Errno::CANCELED => Error::plain(
             format!("pre-mount {} ended with status {command}", quote(expression.as_bytes())),
         ),
+        // The child has said all of it.
+        (_, Some((_, Step::UnpackRoot { .. }))) if *errno == Errno::CANCELED => {
+            return Error::plain(String::from_utf8_lossy(&failed.reason)).code(*code);
+        }
         (_, Some((_, step))) => Error::system(step.attempt(pid.as_raw_nonzero().get()), *errno)
             .maybe_hint(step_hint(step, spec, *errno)),
         (_, None) => Error::system("an unknown step", *errno),
@@ -171,6 +175,7 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         }
         (
             Step::OverlayRoot { .. }
+            | Step::UnpackRoot { .. }
             | Step::MountProcIn { .. }
             | Step::MountSysIn { .. }
             | Step::MountDevIn { .. }

@@ -5,6 +5,7 @@ use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
 use crate::spec::{MapChoice, Spec};
 use crate::sys;
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 use std::ffi::{CStr, CString};
@@ -31,7 +32,12 @@ pub(crate) struct Host {
 impl Host {
     /// Looks up what `spec` needs.
     pub(crate) fn look(spec: &Spec) -> Result<Host, Error> {
-        let root = spec.root.as_ref().map(|root| root_at(root.as_bytes())).transpose()?;
+        let mut root = spec.root.as_ref().map(|root| root_at(root.as_bytes())).transpose()?;
+        // mount(8) of a dry run would take the path for another.
+        let above = spec.unpack.is_some() && !spec.dry_run;
+        if above && !root.as_deref().is_some_and(is_directory) {
+            root = Some(ABOVE.to_owned());
+        }
         let filesystems = spec.mounts.iter().map(filesystem).collect::<Result<_, _>>()?;
         if !spec.namespaces.has(Namespace::User) {
             return Ok(Host { root, filesystems, ..Host::default() });
@@ -63,6 +69,15 @@ fn filesystem(mount: &Mount) -> Result<Option<&'static CStr>, Error> {
         Mount::Data { source, .. } => crate::disk::look(source),
         Mount::Bind { .. } | Mount::Tmpfs { .. } => Ok(None),
     }
+}
+
+/// Where a root is mounted that has no directory: on our own. A path from `/` begins below what is
+/// mounted on it, but `..` of it leads to the topmost (path_resolution(7)).
+const ABOVE: &CStr = c"/..";
+
+fn is_directory(path: &CStr) -> bool {
+    let kind = rustix::fs::stat(path).map(|status| FileType::from_raw_mode(status.st_mode));
+    kind == Ok(FileType::Directory)
 }
 
 /// The path of the root that is called so.

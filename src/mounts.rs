@@ -52,6 +52,12 @@ pub(crate) fn overlay_root(root: &CStr, in_user_namespace: bool) -> Result<(), E
     attach(merged.as_fd(), open_directory(root)?.as_fd(), false)
 }
 
+/// Mounts a tmpfs for a root on the directory at `root`, and opens it.
+pub(crate) fn tmpfs_root(root: &CStr) -> Result<OwnedFd, Errno> {
+    mount_at(c"tmpfs", open_directory(root)?.as_fd(), MountFlags::NODEV, Some(c"mode=0755"))?;
+    open_directory(root)
+}
+
 /// Binds a directory or file of the caller's, with what is mounted below it.
 pub(crate) fn bind(
     root: &CStr,

@@ -67,6 +67,7 @@ pub(crate) fn in_parent(
         | Step::RunPreMount(_)
         | Step::BindRoot { .. }
         | Step::OverlayRoot { .. }
+        | Step::UnpackRoot { .. }
         | Step::MountProcIn { .. }
         | Step::MountSysIn { .. }
         | Step::MountDevIn { .. }
@@ -83,8 +84,8 @@ pub(crate) fn in_parent(
 }
 
 /// Child or payload, new namespaces: performs one of its steps. [`Step::Execute`] is not among
-/// them; whoever comes to it does not come back. Nor are [`Step::RunPreMount`], which is more than a
-/// system call, and [`Step::MountDisk`], for which something has been opened before.
+/// them; whoever comes to it does not come back. Nor are [`Step::RunPreMount`] and
+/// [`Step::UnpackRoot`], which can fail by more than an errno, and [`Step::MountDisk`], for which something has been opened before.
 pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
     match step {
         Step::SetTimeOffsets { monotonic, boottime } => {
@@ -131,6 +132,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         | Step::RunNewgidmap(_)
         | Step::BindNamespace(..)
         | Step::RunPreMount(_)
+        | Step::UnpackRoot { .. }
         | Step::MountDisk { .. }
         | Step::Execute => Err(Errno::INVAL),
     }

@@ -85,7 +85,9 @@ impl Steps {
     /// A root is made of what was asked for while the old one is still there, and then entered.
     fn root(&mut self, spec: &Spec, host: &Host, root: &CString) {
         let root = || root.clone();
-        self.child(if spec.overlay {
+        self.child(if let Some(image) = spec.unpack.clone() {
+            Step::UnpackRoot { root: root(), image }
+        } else if spec.overlay {
             let in_user_namespace = spec.namespaces.has(Namespace::User);
             Step::OverlayRoot { root: root(), in_user_namespace }
         } else {

@@ -31,10 +31,11 @@ use image::Image;
 use interrupt::Interrupt;
 use programs::List;
 pub(crate) use programs::Wanted;
+use rustix::fd::OwnedFd;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use site::Site;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 use target::Target;
@@ -104,6 +105,16 @@ pub(crate) fn make(request: &MakeRoot) -> Result<String, Error> {
             Err(error)
         }
     }
+}
+
+/// Unpacks an image into an empty directory.
+pub(crate) fn unpack(image: &CStr, directory: OwnedFd) -> Result<(), Error> {
+    let interrupt = Arc::new(Interrupt::new()?);
+    let image = Image::open(image, Arc::clone(&interrupt))?;
+    let mut tree = Tree::new(directory);
+    image.unpack(&mut tree, MAX_SIZE)?;
+    tree.finish()?;
+    interrupt.check()
 }
 
 /// Puts everything into a new root.

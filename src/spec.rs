@@ -34,6 +34,8 @@ pub(crate) struct Spec {
     pub(crate) map_groups: Vec<Extent>,
     /// The root to enter: its name, or its path.
     pub(crate) root: Option<CString>,
+    /// An image that the root is unpacked from, for this run alone; `-` is standard input.
+    pub(crate) unpack: Option<CString>,
     /// What is changed in the root vanishes.
     pub(crate) overlay: bool,
     pub(crate) read_only: bool,
@@ -99,6 +101,12 @@ impl Spec {
         }
         if self.root.is_none() && (self.overlay || self.read_only) {
             return refuse("--overlay and --read-only are for a --root");
+        }
+        if self.root.is_none() && self.unpack.is_some() {
+            return refuse("--unpack is for a --root: its name, or a directory to mount it on");
+        }
+        if self.overlay && self.unpack.is_some() {
+            return refuse("--overlay with --unpack: what is unpacked vanishes anyway");
         }
         let has_pid = self.namespaces.has(Namespace::Pid);
         if self.no_init && !has_pid {

@@ -59,6 +59,8 @@ pub(crate) enum Step {
     BindRoot { root: CString, read_only: bool },
     /// Mounts an overlay on the root's directory, whose upper layer is a tmpfs.
     OverlayRoot { root: CString, in_user_namespace: bool },
+    /// Mounts a tmpfs on the root's directory, and unpacks an image into it.
+    UnpackRoot { root: CString, image: CString },
     /// Mounts proc in the root: a new one, or the caller's.
     MountProcIn { root: CString, is_new: bool },
     /// Mounts sysfs in the root, read-only: a new one, or the caller's.
@@ -115,6 +117,7 @@ impl Step {
             Step::OverlayRoot { root, .. } => {
                 format!("mount overlay on {}", quote(root.as_bytes()))
             }
+            Step::UnpackRoot { root, .. } => format!("mount tmpfs on {}", quote(root.as_bytes())),
             Step::MountProcIn { root, .. } => format!("mount {}", at(root, c"/proc")),
             Step::MountSysIn { root, .. } => format!("mount {}", at(root, c"/sys")),
             Step::MountDevIn { root } => format!("mount {}", at(root, c"/dev")),
@@ -186,30 +189,36 @@ impl Step {
                      lowerdir={root},upperdir=$layers/upper,workdir=$layers/work overlay {root}"
                 )
             }
+            Step::UnpackRoot { root, image } => {
+                let (root, image) = (word(root.as_bytes()), word(image.as_bytes()));
+                // With -f, gzip(1) passes on what is not compressed.
+                format!(
+                    "mkdir -p {root} && mount -t tmpfs -o mode=0755,nodev tmpfs {root} && \
+                     gzip -dcf {image} | (cd {root} && cpio -idm --quiet)"
+                )
+            }
             Step::MountProcIn { root, is_new: true } => {
-                format!("mount -t proc -o nosuid,nodev,noexec proc {}", path_in(root, c"/proc"))
+                mount_in("-t proc -o nosuid,nodev,noexec proc", root, c"/proc")
             }
-            Step::MountProcIn { root, is_new: false } => {
-                format!("mount --rbind /proc {}", path_in(root, c"/proc"))
-            }
+            Step::MountProcIn { root, is_new: false } => mount_in("--rbind /proc", root, c"/proc"),
             Step::MountSysIn { root, is_new: true } => {
-                format!("mount -t sysfs -o ro,nosuid,nodev,noexec sysfs {}", path_in(root, c"/sys"))
+                mount_in("-t sysfs -o ro,nosuid,nodev,noexec sysfs", root, c"/sys")
             }
             Step::MountSysIn { root, is_new: false } => {
-                format!("mount --rbind -o ro /sys {}", path_in(root, c"/sys"))
+                mount_in("--rbind -o ro /sys", root, c"/sys")
             }
             Step::MountDevIn { root } => format!(
-                "mount -t tmpfs -o nosuid,noexec tmpfs {dev} && for device in null zero full random \
-                 urandom tty; do touch {dev}/$device && mount --bind /dev/$device {dev}/$device; done",
+                "{} && for device in null zero full random urandom tty; do \
+                 touch {dev}/$device && mount --bind /dev/$device {dev}/$device; done",
+                mount_in("-t tmpfs -o nosuid,noexec tmpfs", root, c"/dev"),
                 dev = path_in(root, c"/dev")
             ),
-            Step::MountDisk { root, source, target, kind, read_only } => format!(
-                "mount -t {} -o {}nosuid,nodev {} {}",
-                kind.to_string_lossy(),
-                if *read_only { "ro," } else { "" },
-                word(source.as_bytes()),
-                path_in(root, target)
-            ),
+            Step::MountDisk { root, source, target, kind, read_only } => {
+                let read_only = if *read_only { "ro," } else { "" };
+                let (kind, source) = (kind.to_string_lossy(), word(source.as_bytes()));
+                let what = format!("-t {kind} -o {read_only}nosuid,nodev {source}");
+                mount_in(&what, root, target)
+            }
             Step::MountIn { root, mount: Mount::Bind { source, target, read_only } }
             | Step::MountIn { root, mount: Mount::Data { source, target, read_only } } => format!(
                 "mount --rbind {}{} {}",
@@ -220,7 +229,7 @@ impl Step {
             Step::MountIn { root, mount: Mount::Tmpfs { target, size } } => {
                 let size = size.as_ref().map(|size| format!("-o size={} ", size.to_string_lossy()));
                 let size = size.unwrap_or_default();
-                format!("mount -t tmpfs {size}tmpfs {}", path_in(root, target))
+                mount_in(&format!("-t tmpfs {size}tmpfs"), root, target)
             }
             Step::ProtectRoot { root } => {
                 format!("mount -o remount,bind,ro {}", word(root.as_bytes()))
@@ -249,6 +258,12 @@ fn path_in(root: &CStr, target: &CStr) -> String {
     let root = root.strip_suffix(b"/").unwrap_or(root);
     let target = target.to_bytes();
     word(&[root, b"/", target.strip_prefix(b"/").unwrap_or(target)].concat())
+}
+
+/// A mount on a directory in a root, made where it is missing.
+fn mount_in(what: &str, root: &CStr, target: &CStr) -> String {
+    let path = path_in(root, target);
+    format!("mkdir -p {path} && mount {what} {path}")
 }
 
 /// A map for printf(1).

@@ -134,7 +134,7 @@ fn what_is_not_there_is_named() {
 #[test]
 fn a_dry_run_prints_a_mount() {
     let outcome = root(&format!("{MAKE} $CLI spawn --dry-run --data-dir ext4:/mnt:ro -- true"));
-    assert!(outcome.out.contains("\nmount -t ext4 -o ro,nosuid,nodev ext4 /mnt\n"), "{outcome:?}");
+    assert!(outcome.out.contains("mount -t ext4 -o ro,nosuid,nodev ext4 /mnt\n"), "{outcome:?}");
     let outcome = root(&format!("{MAKE} $CLI spawn --dry-run --data-dir files:/mnt -- true"));
     assert!(outcome.out.contains("\nmount --rbind files /mnt\n"), "{outcome:?}");
 }

@@ -116,7 +116,7 @@ fn what_cannot_be_is_refused() {
         ("e('x', length=0)", &["entry 1: a name of 0 bytes"]),
         ("e('x', length=1)", &["entry 1: a name without its zero byte"]),
         ("e('x' * 4095); end()", &["ENAMETOOLONG"]),
-        ("e('x', size=0xffffffff)", &["it is more than 4.2 GB (--max-size allows more)"]),
+        ("e('x', size=0xffffffff)", &["it is more than 4.2 GB (make-root --max-size allows more)"]),
         ("e('x', size=0x7fffffff)", &["truncated (it ends within \"x\")"]),
         ("e('x', 0o120777, size=0x7fffffff)", &["\"x\" is a link to a name of 2147483647 bytes"]),
         ("e('x', 0)", &["\"x\": mode 0 is that of no type of file"]),
@@ -180,7 +180,7 @@ fn an_image_that_is_cut_off_or_damaged_is_an_error_in_every_format() {
 #[test]
 fn what_unpacks_to_too_much_is_stopped() {
     let big = "e('f', size=120 << 20); out.write(bytes(120 << 20)); end()";
-    let stopped = "unpack \"image\": it is more than 104 MB (--max-size allows more)";
+    let stopped = "unpack \"image\": it is more than 104 MB (make-root --max-size allows more)";
     for tool in ["cat", "gzip -1", "zstd -q", "xz -0", "lz4 -q -l"] {
         let make = format!("{tool} <image >packed; mv packed image; {MAKE} --max-size 100M");
         refused(big, &make, &[stopped]);

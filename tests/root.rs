@@ -202,3 +202,12 @@ fn nothing_stays_mounted_after_a_failure() {
     ))
     .prints("same");
 }
+
+#[test]
+fn a_dry_run_prints_what_enters_it() {
+    root(&format!(
+        "{MAKE} ln -s busybox $R/bin/umount
+        $CLI spawn --pid --root $R --tmpfs /t/mp --dry-run -- ls / | sh 2>$R/error || cat $R/error"
+    ))
+    .prints("bin\ndev\nerror\nproc\nsys\nt");
+}

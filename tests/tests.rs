@@ -29,3 +29,4 @@ mod reports;
 mod root;
 mod signals;
 mod terminal;
+mod unpack;

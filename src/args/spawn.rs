@@ -35,6 +35,7 @@ Ids:
 What COMMAND finds:
   --root NAME|/PATH     this directory is / (a NAME: in the directory of roots)
   --read-only           it cannot be changed    --overlay  changes to it vanish
+  --unpack IMAGE        an initramfs image is unpacked there, for this run alone
   --bind SRC:DST[:ro]   SRC of yours at DST       --tmpfs DST[:SIZE]
   --data-dir SRC:DST[:ro]  the same; of an image or a device, its filesystem
   --hostname NAME       --domainname NAME    --cwd DIRECTORY
@@ -176,6 +177,7 @@ impl Reader {
             "--gid" => once(&mut spec.gid, id(value()?, name)?, name)?,
             "--grace" => once(&mut spec.grace, grace(value()?)?, name)?,
             "--root" => once(&mut spec.root, text(value()?, name)?, name)?,
+            "--unpack" => once(&mut spec.unpack, text(value()?, name)?, name)?,
             "--bind" => spec.mounts.push(mount(value()?, name, Mount::parse_bind)?),
             "--data-dir" => spec.mounts.push(mount(value()?, name, Mount::parse_data)?),
             "--tmpfs" => spec.mounts.push(mount(value()?, name, Mount::parse_tmpfs)?),

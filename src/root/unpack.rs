@@ -229,7 +229,7 @@ impl<'a> Unpack<'a> {
 
     fn too_much(&self) -> Error {
         let max = amount(self.max);
-        self.fault(&format!("it is more than {max}")).hint("--max-size allows more")
+        self.fault(&format!("it is more than {max}")).hint("make-root --max-size allows more")
     }
 
     fn fault(&self, problem: &str) -> Error {

@@ -59,8 +59,13 @@ impl<'a> Child<'a> {
                     }
                 }
             }
-            if let Step::RunPreMount(expression) = step {
-                if let Some(code) = self.run_pre_mount(index, expression) {
+            let hard = match step {
+                Step::RunPreMount(expression) => Some(self.run_pre_mount(index, expression)),
+                Step::UnpackRoot { root, image } => Some(self.unpack_root(index, root, image)),
+                _ => None,
+            };
+            if let Some(ended) = hard {
+                if let Some(code) = ended {
                     return code;
                 }
                 self.tell_done(index);
@@ -134,6 +139,23 @@ impl<'a> Child<'a> {
         let failed = Failed { step, errno, command, code: FAILED, reason: Text::new() };
         self.parent.send(&Message::Failed(Box::new(failed)));
         Some(FAILED)
+    }
+
+    /// Child, all capabilities: makes the root from an image. `None` if that succeeded, otherwise our
+    /// exit status.
+    fn unpack_root(&mut self, step: usize, root: &CStr, image: &CStr) -> Option<u8> {
+        let directory = match mounts::tmpfs_root(root) {
+            Ok(directory) => directory,
+            Err(errno) => return Some(self.failed(step, errno)),
+        };
+        let error = crate::root::unpack(image, directory).err()?;
+        let mut reason = Text::new();
+        // As much as fits.
+        let _ = error.message().bytes().try_for_each(|byte| reason.push(byte));
+        let code = error.code;
+        let failed = Failed { step, errno: Errno::CANCELED, command: 0, code, reason };
+        self.parent.send(&Message::Failed(Box::new(failed)));
+        Some(code)
     }
 
     /// Payload, not executed yet: performs the payload's steps; returns only if one fails.
