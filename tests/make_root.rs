@@ -227,7 +227,7 @@ fn progress_is_for_a_terminal_only() {
         "mkdir in; head -c 2M /dev/urandom >in/x; archive in >image
         slow() { head -c 1M image; sleep 0.3; tail -c +1048577 image; }; export -f slow
         slow | $CLI make-root a --initramfs - 2>&1 | grep -c $'\\r' || :
-        script -qec 'slow | $CLI make-root b --initramfs - >/dev/null' /dev/null </dev/null | tr '\\r' '\\n' | grep -o '1 entry, .* in 0' | head -n 1",
+        SHELL=/bin/bash script -qec 'slow | $CLI make-root b --initramfs - >/dev/null' /dev/null </dev/null | tr '\\r' '\\n' | grep -o '1 entry, .* in ' | head -n 1",
     );
     let outcome = root(&script).ends_with(0);
     assert!(outcome.out.starts_with("0\n1 entry, 1"), "{outcome:?}");
