@@ -102,13 +102,14 @@ pub(crate) fn for_step(step: &Step, spec: &Spec, pid: Pid, failure: Failure) -> 
         .code(code)
 }
 
-/// The child said that something failed.
+/// The child said that something failed. `missing` is what the command lacks in its root.
 pub(crate) fn for_failed(
     spec: &Spec,
     plan: &Plan,
     commands: &[Arguments],
     pid: Pid,
     failed: &Failed,
+    missing: Option<String>,
 ) -> Error {
     let Failed { step, errno, command, code, reason } = failed;
     let reason = (!reason.is_empty()).then(|| crate::error::escape(reason));
@@ -121,7 +122,7 @@ pub(crate) fn for_failed(
             let place = spec.root.as_ref().map_or_else(String::new, |root| {
                 format!(" inside root {}", quote(root.as_bytes()))
             });
-            Error::system(format!("execute {name}{place}"), *errno)
+            Error::system(format!("execute {name}{place}"), *errno).maybe_hint(missing)
         }
         (_, Some((_, Step::RunPreMount(expression)))) if *errno == Errno::CANCELED => Error::plain(
             format!("pre-mount {} ended with status {command}", quote(expression.as_bytes())),

@@ -24,6 +24,7 @@ mod target;
 mod tree;
 mod unpack;
 mod view;
+pub(crate) mod why;
 
 use crate::error::{Error, quote};
 use closure::Settings;
@@ -162,8 +163,7 @@ impl Programs<'_> {
         self.list.copy(target)?;
         expected(self.host, target)?;
         if !request.force {
-            let name = crate::error::escape(request.root.to_bytes());
-            self.list.verify(root, self.settings, &name)?;
+            self.list.verify(root, self.settings)?;
         }
         let mut line =
             format!("{} files, {} links, {} bytes", target.files, target.links, target.bytes);

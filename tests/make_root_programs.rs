@@ -1,5 +1,5 @@
 //! make-root --bin, --add and --list: programs with all that they need.
-use crate::common::{Outcome, nobody, root};
+use crate::common::{Outcome, has_erlang, nobody, root};
 
 /// A script in a folder of its own, which is removed; `$R` is a root that is not there yet. `ldd` is
 /// that of bash's libraries, for comparison only.
@@ -46,16 +46,6 @@ fn the_list_is_what_ldd_says() {
     for program in ["bash", "whoami", "/usr/bin/python3", "less", "ps", "ip", "strace", "gcc"] {
         as_ldd_says(program);
     }
-}
-
-/// Whether Debian's erlang-base is installed; says that a test is skipped where it is not.
-fn has_erlang() -> bool {
-    let there = std::path::Path::new("/usr/lib/erlang").exists();
-    if !there {
-        assert!(std::env::var_os("UNSHARED_MUST_WORK").is_none(), "erlang-base is not installed");
-        eprintln!("skipped: erlang-base is not installed");
-    }
-    there
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod init_terminal;
 mod jobs;
 mod make_root;
 mod make_root_programs;
+mod missing_in_root;
 mod namespaces;
 mod options;
 mod reaper;

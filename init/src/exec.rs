@@ -17,7 +17,7 @@ pub type Text = heapless::Vec<u8, 512>;
 const PATH_MAX: usize = 4096;
 
 /// Where commands are looked for when PATH is not set.
-const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The shell that runs expressions, and scripts without `#!`.
 pub const SHELL: &CStr = c"/bin/sh";
@@ -34,7 +34,7 @@ pub struct Failure {
 }
 
 /// The status for a command that is not there.
-const NOT_FOUND: u8 = 127;
+pub const NOT_FOUND: u8 = 127;
 /// The status for a command that is there and cannot be executed.
 const NOT_EXECUTABLE: u8 = 126;
 

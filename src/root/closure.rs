@@ -5,7 +5,7 @@ mod modules;
 mod script;
 
 use super::elf::{self, Elf};
-use super::view::{Found, Link, View, split};
+use super::view::{Found, Link, View};
 use crate::error::{Error, quote};
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -239,35 +239,10 @@ impl<'a> Closure<'a> {
     }
 }
 
-/// Why a program that is in a root cannot be executed there: what is missing, who needs it, and the
-/// command that would put it right. `root` is how the root is called on the command line.
-pub(crate) fn why(view: &View, program: &[u8], settings: &Settings, root: &str) -> Option<String> {
-    let mut closure = Closure::new(view, settings);
-    closure.program(program, "program", b"");
-    let missing = closure.missing.iter().find(|missing| !missing.optional)?;
-    let name = crate::error::escape(&missing.name);
-    let mut text = match &missing.link {
-        Some(link) => format!(
-            "{} is a link to {}, which is not in the root",
-            crate::error::escape(&link.path),
-            crate::error::escape(&link.target)
-        ),
-        None if missing.by.is_empty() => format!("{name} is not in the root"),
-        None => {
-            let by = crate::error::escape(&missing.by);
-            format!("the {} {name}, which {by} needs, is not in the root", missing.what)
-        }
-    };
-    let wanted = match missing.by.is_empty() {
-        true => split(program).1,
-        false => program,
-    };
-    text.push_str(&format!(
-        "; unshared-cli make-root {root} --bin {} brings it in",
-        crate::error::escape(wanted)
-    ));
-    Some(text)
-}
+/// What a script needs.
+pub(crate) const INTERPRETER: &str = "interpreter";
+/// What the loader looks for, and not execve(2).
+pub(crate) const LIBRARY: &str = "library";
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! Programs with all that they need, and folders, copied from the host into a root.
-use super::closure::{self, Closure, Entry, Kind, Settings};
+use super::closure::{Closure, Entry, Kind, Settings};
 use super::target::{Put, Target};
 use super::view::{Found, View, absolute, split};
+use super::why;
 use crate::error::{Error, quote};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
@@ -270,11 +271,13 @@ impl<'a> List<'a> {
     }
 
     /// Fails if a program would not run in the root all the same.
-    pub(crate) fn verify(&self, root: &View, settings: &Settings, name: &str) -> Result<(), Error> {
+    pub(crate) fn verify(&self, root: &View, settings: &Settings) -> Result<(), Error> {
         for program in &self.programs {
-            if let Some(why) = closure::why(root, program, settings, name) {
+            if let Some(why) = why::of(root, program, settings, |_| true) {
                 let program = quote(program);
-                return Err(Error::plain(format!("{program} will not run in the root")).hint(why));
+                return Err(
+                    Error::plain(format!("{program} will not run in the root")).hint(why.text())
+                );
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use super::ldconf::{Files, join};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use std::cell::Cell;
 use std::ffi::CString;
 
 /// As many as the kernel follows (path_resolution(7)).
@@ -13,6 +14,10 @@ const MOST_LINKS: usize = 40;
 /// A root directory.
 pub(crate) struct View {
     directory: OwnedFd,
+    /// Paths without links on which something else is mounted that is not to be seen from here.
+    covered: Vec<Vec<u8>>,
+    /// A path led to one of these, or to what we may not look at.
+    is_blind: Cell<bool>,
 }
 
 /// A symbolic link: where it is, and what it says.
@@ -75,7 +80,33 @@ impl View {
 
     /// The root directory that this is a descriptor of; O_PATH will do.
     pub(crate) fn new(directory: OwnedFd) -> View {
-        View { directory }
+        View { directory, covered: Vec::new(), is_blind: Cell::new(false) }
+    }
+
+    /// Leaves out what is at this path and below it (EXDEV), since programs will see something else
+    /// there. Nothing, if what that would be cannot be said.
+    pub(crate) fn cover(&mut self, path: &[u8]) -> Option<()> {
+        let path = match self.resolve(path) {
+            Ok(found) => found.path,
+            // It will be made.
+            Err(_) => {
+                let (above, name) = split(path);
+                join(&self.resolve(above).ok()?.path, name)
+            }
+        };
+        (path != b"/").then(|| self.covered.push(path))
+    }
+
+    /// Whether each path that was followed so far led to what is there, or to nothing.
+    pub(crate) fn has_seen_all(&self) -> bool {
+        !self.is_blind.get()
+    }
+
+    fn note<T>(&self, result: Result<T, Errno>) -> Result<T, Errno> {
+        if !matches!(result, Ok(_) | Err(Errno::NOENT | Errno::NOTDIR)) {
+            self.is_blind.set(true);
+        }
+        result
     }
 
     /// Follows a path to its end. `..` leads no further up than the root.
@@ -140,12 +171,15 @@ impl View {
 
     /// What a link says, by a path without other links.
     pub(crate) fn read_link(&self, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        read_link_at(self.directory.as_fd(), inside(path))
+        self.note(read_link_at(self.directory.as_fd(), inside(path)))
     }
 
     /// lstat(2) of a path without links.
     fn stat(&self, path: &[u8]) -> Result<Stat, Errno> {
-        stat_at(self.directory.as_fd(), inside(path))
+        self.note(match self.covered.iter().any(|covered| covered == path) {
+            true => Err(Errno::XDEV),
+            false => stat_at(self.directory.as_fd(), inside(path)),
+        })
     }
 
     /// Opens a regular file for reading, by a path without links.
@@ -155,7 +189,7 @@ impl View {
 
     fn open_as(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        open_at(self.directory.as_fd(), inside(path), flags)
+        self.note(open_at(self.directory.as_fd(), inside(path), flags))
     }
 
     /// A regular file to look into, by a path without links.

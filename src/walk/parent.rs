@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
+use unshared_init::exec::NOT_FOUND;
 use unshared_init::reaper::{Change, Ended};
 use unshared_init::signal::{Sender, Signal, is_delivered_by_terminal};
 use unshared_init::sys::{
@@ -163,6 +164,11 @@ impl<'a> Parent<'a> {
             return Ok(End { status: self.rebooted(signal), raise: None });
         }
         let ended = self.killed.map_or(ended, Ended::Killed);
+        if ended == Ended::Exited(NOT_FOUND)
+            && let Some(error) = self.run.not_loaded()
+        {
+            crate::say(&error.message());
+        }
         self.report.ended(ended);
         let raise = match ended {
             Ended::Killed(signal) if self.run.spec.re_raise => Some(signal),
@@ -218,8 +224,9 @@ impl<'a> Parent<'a> {
                 }
             }
             Message::Failed(failed) => {
-                let (spec, plan, commands) = (self.run.spec, self.run.plan, self.run.commands);
-                let error = hint::for_failed(spec, plan, commands, self.pid, &failed);
+                let Run { spec, plan, commands, .. } = *self.run;
+                let missing = if self.was_started { None } else { self.run.not_found(&failed) };
+                let error = hint::for_failed(spec, plan, commands, self.pid, &failed, missing);
                 if self.was_started {
                     // Started again, and not executed this time: the next time it may well be.
                     crate::say(&error.message());

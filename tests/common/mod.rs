@@ -100,3 +100,13 @@ fn run(prefix: &[&str], script: &str) -> Outcome {
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
+
+/// Whether Debian's erlang-base is installed; says that a test is skipped where it is not.
+pub(crate) fn has_erlang() -> bool {
+    let there = std::path::Path::new("/usr/lib/erlang").exists();
+    if !there {
+        assert!(std::env::var_os("UNSHARED_MUST_WORK").is_none(), "erlang-base is not installed");
+        eprintln!("skipped: erlang-base is not installed");
+    }
+    there
+}

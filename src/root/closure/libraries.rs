@@ -58,7 +58,7 @@ impl Closure<'_> {
             let (object, by) = (loaded.object.clone(), loaded.path.clone());
             for name in &object.elf.needed {
                 if !self.library(name, index, &mut process) {
-                    self.lacks(name, "library", &by, false, Errno::NOENT);
+                    self.lacks(name, super::LIBRARY, &by, false, Errno::NOENT);
                 }
                 super::modules::named(self, name, &by);
             }
@@ -68,7 +68,7 @@ impl Closure<'_> {
             if process.musl.is_none() {
                 for name in super::modules::opened(new, &self.settings.nsswitch) {
                     if !self.library(&name, index, &mut process) {
-                        self.lacks(&name, "library", &by, true, Errno::NOENT);
+                        self.lacks(&name, super::LIBRARY, &by, true, Errno::NOENT);
                     }
                 }
             }

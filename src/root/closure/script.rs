@@ -21,7 +21,7 @@ impl Closure<'_> {
         let Ok(file) = self.view.file(path) else { return };
         let head = file.read(0, HEAD);
         let Some(line) = first_line(&head) else { return };
-        let what = "interpreter";
+        let what = super::INTERPRETER;
         if !line.interpreter.starts_with(b"/") {
             // Relative to whatever directory the script will be called in.
             return;
