@@ -194,6 +194,12 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (Step::OverlayRoot { .. }, Errno::PERM) => {
             "in a user namespace an overlay needs Linux 5.11"
         }
+        (Step::OverlayRoot { root, in_user_namespace: true }, Errno::INVAL) => {
+            return Some(format!(
+                "a mount at {} hides part of it, which no overlay in a user namespace may lay bare",
+                quote(mount_below(root.to_bytes())?)
+            ));
+        }
         (Step::OverlayRoot { .. }, Errno::NODEV) => "this kernel has no overlay filesystem",
         (
             Step::MountProcIn { .. }
@@ -245,13 +251,19 @@ fn lacks_setfcap() -> bool {
 
 /// Mounting proc in a user namespace is refused where part of the visible one is hidden.
 fn masked_proc() -> Option<String> {
-    let mounts = read_file("/proc/self/mountinfo").ok()?;
-    let below = mounts.split(|byte| *byte == b'\n').find_map(|line| {
-        let point = line.split(|byte| *byte == b' ').nth(4)?;
-        point.starts_with(b"/proc/").then_some(point)
-    });
-    Some(match below {
+    Some(match mount_below(b"/proc") {
         Some(point) => format!("a mount at {} hides part of /proc; try --no-proc", quote(point)),
         None => "no /proc is mounted here in full; try --no-proc".to_owned(),
     })
+}
+
+/// Where something is mounted below this path, which is one without links.
+fn mount_below(path: &[u8]) -> Option<Vec<u8>> {
+    let path = path.strip_suffix(b"/").unwrap_or(path);
+    let mounts = read_file("/proc/self/mountinfo").ok()?;
+    let mut points = mounts.split(|byte| *byte == b'\n').filter_map(|line| {
+        let point = line.split(|byte| *byte == b' ').nth(4)?;
+        point.strip_prefix(path)?.starts_with(b"/").then(|| point.to_vec())
+    });
+    points.find(|point| point != b"/")
 }

@@ -158,7 +158,7 @@ pub(crate) fn protect_root(root: &CStr) -> Result<(), Errno> {
 /// pivot_root(2), and unmounts the old root with all that is below it. Every process that was rooted
 /// in the old one is in the new one then, and nothing leads back.
 pub(crate) fn pivot(root: &CStr) -> Result<(), Errno> {
-    rustix::process::chdir(root)?;
+    rustix::process::chdir(topmost(root))?;
     // The old root is put on top of the new one, and comes off again.
     rustix::process::pivot_root(c".", c".")?;
     rustix::mount::unmount(c".", UnmountFlags::DETACH)?;
@@ -167,8 +167,13 @@ pub(crate) fn pivot(root: &CStr) -> Result<(), Errno> {
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
+/// What is mounted on our own root is found by the way up from it.
+fn topmost(path: &CStr) -> &CStr {
+    if path == c"/" { c"/.." } else { path }
+}
+
 fn open_directory(path: &CStr) -> Result<OwnedFd, Errno> {
-    rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty())
+    rustix::fs::openat(CWD, topmost(path), DIRECTORY, Mode::empty())
 }
 
 fn file_type(file: BorrowedFd<'_>) -> Result<FileType, Errno> {

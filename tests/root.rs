@@ -109,6 +109,35 @@ fn an_overlay_forgets_what_was_changed() {
 }
 
 #[test]
+fn an_overlay_has_only_the_filesystem_of_the_root() {
+    let mounted = |options: &str| {
+        format!(
+            "{MAKE} mkdir $R/below; chmod 755 $R; unshare -m sh -c 'mount -t tmpfs none $0/below; touch $0/below/x; \
+             {options} spawn $U --root $0 --overlay -- ls /below' $R"
+        )
+    };
+    root(&mounted("U=; $CLI")).prints("");
+    root(&mounted("U=--user; setpriv --reuid=65534 --regid=65534 --clear-groups $CLI")).complains(
+        125,
+        &["mount overlay on \"/tmp/root.", "EINVAL (a mount at", "/below\" hides part"],
+    );
+}
+
+#[test]
+fn the_callers_own_root_is_one_too() {
+    both(
+        "cd $R; $CLI spawn $U --pid --root / --read-only --tmpfs /tmp --bind /etc:/mnt -- \
+         sh -c 'pwd; echo x >/tmp/x; ls /tmp; test -e /mnt/passwd && ls /dev | wc -l; : >/y' 2>&1; ls $R",
+        |outcome| {
+            assert!(outcome.out.starts_with("/\nx\n13\n"), "{outcome:?}");
+            assert!(outcome.out.contains("/y: Read-only file system\nbin\n"), "{outcome:?}");
+        },
+    );
+    root("$CLI spawn --pid --root / --overlay -- sh -c 'echo new >/new-file; cat /new-file'; ls /new-file 2>&1 | wc -l")
+        .prints("new\n1");
+}
+
+#[test]
 fn a_file_is_bound_over_a_file_and_through_links_inside() {
     both(
         "mkdir -p $R/etc $R/run; ln -s ../run/real $R/etc/link; ln -s /etc/link $R/etc/far; echo bound >$R/source; \
