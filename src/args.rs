@@ -1,11 +1,13 @@
 //! From words to what is to be done: typed text only, no system call.
 use crate::error::Error;
+use crate::instances::Instances;
 use crate::root::MakeRoot;
 use crate::spec::Spec;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::Arguments;
 
+pub(crate) mod instances;
 pub(crate) mod make_root;
 pub(crate) mod spawn;
 
@@ -15,6 +17,8 @@ pub(crate) enum Request {
     Spawn(Box<Spec>),
     /// Make a root.
     MakeRoot(Box<MakeRoot>),
+    /// Look at or change named instances.
+    Instances(Instances),
     /// Be the reaper called by that name, with these arguments.
     Init(&'static [u8], Arguments),
     /// Run a command, and then a shell expression whatever became of it.
@@ -33,6 +37,7 @@ Runs processes in Linux namespaces of their own.
   spawn [OPTION]... [--] COMMAND [ARGUMENT]...  run COMMAND in new namespaces
   init [OPTION]... [--] COMMAND [ARGUMENT]...   run COMMAND as PID 1 should
   forkn CLEANUP COMMAND [ARGUMENT]...           run COMMAND, then CLEANUP
+  gc                                            heal what killed launchers left
   make-root TYPE [OPTION]...                    make a root, or add to one
   get-root TYPE                                 print the path of a root
   help [COMMAND]                                explain all, or one command
@@ -64,6 +69,7 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
         b"make-root" => make_root::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
         b"forkn" => forkn(arguments),
+        b"gc" => instances::parse_gc(arguments),
         b"get-root" => make_root::parse_get(arguments),
         b"help" => help(arguments),
         b"--help" | b"-h" => Ok(Request::Print(HELP)),
@@ -100,6 +106,7 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
         b"make-root" => Ok(Request::Print(make_root::HELP)),
         b"init" => Ok(Request::Print(unshared_init::command_line::HELP)),
         b"forkn" => Ok(Request::Print(FORKN_HELP)),
+        b"gc" => Ok(Request::Print(instances::GC_HELP)),
         b"get-root" => Ok(Request::Print(make_root::GET_HELP)),
         b"help" => Ok(Request::Print(HELP)),
         other => Err(unknown_command(other)),

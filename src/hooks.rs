@@ -1,6 +1,7 @@
 //! Hooks: shell expressions that are run before and after, outside and inside; and forkn, which is a
 //! command with one.
 use crate::error::{Error, quote};
+use crate::registry::facts::Facts;
 use crate::spec::Spec;
 use crate::sys;
 use rustix::io::Errno;
@@ -72,6 +73,26 @@ pub(crate) fn run(
     }
 }
 
+/// A hook under the eyes of a reaper, which passes signals on to it.
+pub(crate) struct Hook<'a> {
+    pub(crate) expression: &'a CStr,
+    pub(crate) environment: Environment,
+    pub(crate) signals: SignalState,
+}
+
+impl Payload for Hook<'_> {
+    fn start(&mut self, _index: usize) -> Result<Started, Errno> {
+        let pid = unshared_init::sys::start(Memory::Copied, &mut || {
+            unshared_init::sys::give_back_signals(self.signals);
+            unshared_init::sys::execute_expression(self.expression, self.environment);
+            crate::error::FAILED
+        })?;
+        Ok(Started { pid, executed: true })
+    }
+
+    fn stopped(&mut self, _main: Pid, _signal: Signal) {}
+}
+
 /// What is wrong if a hook did not succeed.
 pub(crate) fn failure(
     kind: &str,
@@ -93,13 +114,25 @@ pub(crate) fn failure(
 }
 
 /// Parent, before anything else has been done: the preexec hooks. The first that fails is the end.
-pub(crate) fn run_preexec(spec: &Spec, root: Option<&CString>) -> Result<(), Error> {
+/// `signals` where all are blocked already: then those that come are the hook's.
+pub(crate) fn run_preexec(
+    spec: &Spec,
+    root: Option<&CString>,
+    signals: Option<SignalState>,
+) -> Result<(), Error> {
     if spec.preexec.is_empty() {
         return Ok(());
     }
     let environment = environment(spec, root, &[]);
     spec.preexec.iter().try_for_each(|expression| {
-        match failure("preexec", expression, run(expression, environment, None)) {
+        let ended = match signals {
+            Some(signals) => {
+                let mut hook = Hook { expression, environment, signals };
+                Ok(supervise(Reaper::new(Rules::new(Sweep::Nothing)), DEFAULT_GRACE, &mut hook))
+            }
+            None => run(expression, environment, None),
+        };
+        match failure("preexec", expression, ended) {
             Some(error) => Err(error.code(PREEXEC_FAILED)),
             None => Ok(()),
         }
@@ -119,6 +152,30 @@ pub(crate) fn run_postexec(spec: &Spec, root: Option<&CString>, status: u8, sign
         {
             crate::say(&error.message());
         }
+    }
+}
+
+/// The postexec hooks of an instance whose launcher was killed, as its record has them.
+pub(crate) fn run_recorded(name: &CStr, facts: &Facts, status: u8, signals: Option<SignalState>) {
+    if facts.postexec.is_empty() {
+        return;
+    }
+    let spec = Spec { name: Some(name.to_owned()), ..Spec::default() };
+    let more = [("UNSHARED_STATUS", status.to_string())];
+    let environment = environment(&spec, facts.root.as_ref(), &more);
+    let own = rustix::process::getcwd(Vec::new());
+    if let Some(directory) = &facts.directory {
+        // It may be gone; then the hook has to do without.
+        let _ = rustix::process::chdir(directory.as_c_str());
+    }
+    for expression in &facts.postexec {
+        let ended = run(expression, environment, signals);
+        if let Some(error) = failure("postexec", expression, ended) {
+            crate::say(&error.message());
+        }
+    }
+    if let Ok(own) = own {
+        let _ = rustix::process::chdir(own);
     }
 }
 

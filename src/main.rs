@@ -14,12 +14,14 @@ mod error;
 mod hint;
 mod hooks;
 mod host;
+mod instances;
 mod link;
 mod mounts;
 #[cfg(all(not(test), target_env = "musl", panic = "abort"))]
 mod no_unwind;
 mod perform;
 mod plan;
+mod registry;
 mod root;
 mod script;
 mod spec;
@@ -51,9 +53,10 @@ extern "C" fn main(
 #[cfg_attr(test, allow(dead_code))]
 fn run(arguments: Arguments) -> u8 {
     let result = args::parse(arguments).and_then(|request| match request {
-        Request::Spawn(spec) => spawn(&spec),
+        Request::Spawn(mut spec) => spawn(&mut spec),
         Request::GetRoot(root) => get_root(&root),
         Request::MakeRoot(request) => root::make(&request).and_then(|text| print(text.as_bytes())),
+        Request::Instances(command) => instances::run(&command),
         Request::Init(program, arguments) => {
             Ok(unshared_init::command_line::run(program, arguments, env!("UNSHARED_VERSION")))
         }
@@ -66,7 +69,7 @@ fn run(arguments: Arguments) -> u8 {
     })
 }
 
-fn spawn(spec: &spec::Spec) -> Result<u8, Error> {
+fn spawn(spec: &mut spec::Spec) -> Result<u8, Error> {
     let result = plan_and_walk(spec);
     if let Err(error) = &result
         && !spec.dry_run
@@ -76,18 +79,28 @@ fn spawn(spec: &spec::Spec) -> Result<u8, Error> {
     result
 }
 
-fn plan_and_walk(spec: &spec::Spec) -> Result<u8, Error> {
+fn plan_and_walk(spec: &mut spec::Spec) -> Result<u8, Error> {
     let host = host::Host::look(spec)?;
     let plan = plan::plan(spec, &host)?;
     if spec.dry_run {
         return print(script::script(spec, &plan, &host).as_bytes());
     }
     let root = host.root.as_ref();
-    hooks::run_preexec(spec, root)?;
-    let signals = unshared_init::sys::take_signals();
-    let result = walk::run(spec, &plan, root, signals);
+    // Who is asked to end while it has a record has it to remove.
+    let is_recorded = spec.name.is_some() || plan.leaves_something();
+    let early = is_recorded.then(unshared_init::sys::take_signals);
+    let record = early.map(|signals| registry::record::Record::create(spec, root, signals));
+    let mut journal = registry::journal::Journal::new(record.transpose()?);
+    if let Err(error) = hooks::run_preexec(spec, root, early) {
+        journal.end(error.code);
+        return Err(error);
+    }
+    let signals = early.unwrap_or_else(unshared_init::sys::take_signals);
+    let result = walk::run(spec, &plan, root, signals, &mut journal);
     let status = result.as_ref().map_or_else(|error| error.code, |end| end.status);
+    journal.undo(result.is_err());
     hooks::run_postexec(spec, root, status, signals);
+    journal.end(status);
     let end = result?;
     if let Some(signal) = end.raise {
         unshared_init::sys::die_by(signal);

@@ -2,6 +2,8 @@
 use crate::error::{FAILED, escape};
 use crate::link;
 use crate::mounts;
+use crate::registry::journal::Journal;
+use crate::registry::undo::Undo;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount::Mount;
 use crate::step::Step;
@@ -32,12 +34,12 @@ impl From<Errno> for Failure {
 
 /// Parent, the caller's namespaces: performs one of its steps for the child `pid`.
 ///
-/// What the step leaves on the host is entered in `undo` before anything can go wrong with it.
+/// What undoes what the step leaves on the host is entered in `journal` before it is done.
 pub(crate) fn in_parent(
     step: &Step,
     pid: Pid,
     signals: SignalState,
-    undo: &mut Vec<Undo>,
+    journal: &mut Journal,
 ) -> Result<(), Failure> {
     let proc = |file: &str| format!("/proc/{pid}/{file}");
     match step {
@@ -51,13 +53,7 @@ pub(crate) fn in_parent(
         Step::RunNewuidmap(map) => run_helper(c"newuidmap", pid, map, signals),
         Step::RunNewgidmap(map) => run_helper(c"newgidmap", pid, map, signals),
         Step::BindNamespace(namespace, file) => {
-            if make_file(file)? {
-                undo.push(Undo::Remove(file.clone()));
-            }
-            let source = proc(&format!("ns/{}", namespace.file()));
-            rustix::mount::mount_bind(source, file.as_c_str())?;
-            undo.push(Undo::Unmount(file.clone()));
-            Ok(())
+            bind_namespace(&proc(&format!("ns/{}", namespace.file())), file, journal)
         }
         Step::SetTimeOffsets { .. }
         | Step::SetIds { .. }
@@ -243,33 +239,17 @@ fn read_all(file: &rustix::fd::OwnedFd) -> Vec<u8> {
     }
 }
 
-/// Parent: makes the file that a namespace is to be bound to; says whether it was not there.
-fn make_file(path: &CString) -> Result<bool, Errno> {
+/// Parent: keeps a namespace alive at a file, which is made if it is missing.
+fn bind_namespace(source: &str, file: &CString, journal: &mut Journal) -> Result<(), Failure> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    match rustix::fs::open(path.as_c_str(), flags, Mode::RUSR | Mode::WUSR) {
-        Ok(_) => Ok(true),
-        Err(Errno::EXIST) => Ok(false),
-        Err(errno) => Err(errno),
+    if matches!(rustix::fs::lstat(file.as_c_str()), Err(Errno::NOENT)) {
+        journal.until_launched(Undo::RemoveEmptyFile(file.clone()))?;
+        match rustix::fs::open(file.as_c_str(), flags, Mode::RUSR | Mode::WUSR) {
+            Ok(_) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
     }
-}
-
-/// What takes a step on the host back.
-#[derive(Debug)]
-pub(crate) enum Undo {
-    /// umount2(2), lazily.
-    Unmount(CString),
-    /// unlink(2).
-    Remove(CString),
-}
-
-impl Undo {
-    /// Takes it back. What is gone already need not be.
-    pub(crate) fn perform(self) {
-        let _ = match self {
-            Undo::Unmount(path) => {
-                rustix::mount::unmount(path, rustix::mount::UnmountFlags::DETACH)
-            }
-            Undo::Remove(path) => rustix::fs::unlink(path),
-        };
-    }
+    let inode = rustix::fs::stat(source)?.st_ino;
+    journal.until_launched(Undo::UnmountNamespace { path: file.clone(), inode })?;
+    Ok(rustix::mount::mount_bind(source, file.as_c_str())?)
 }

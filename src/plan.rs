@@ -16,6 +16,13 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<(Side, Step)>,
 }
 
+impl Plan {
+    /// Whether a step of it leaves something on the host, which has an entry in the journal.
+    pub(crate) fn leaves_something(&self) -> bool {
+        self.steps.iter().any(|(_, step)| matches!(step, Step::BindNamespace(..)))
+    }
+}
+
 /// The two maps of a user namespace, and whether setgroups(2) is denied in it.
 struct Maps {
     users: IdMap,

@@ -80,6 +80,8 @@ pub(crate) struct Spec {
     /// no command.
     pub(crate) expressions: Vec<CString>,
     pub(crate) command: Option<Arguments>,
+    /// All of it, as it was given.
+    pub(crate) words: Option<Arguments>,
 }
 
 /// The kernel's limit for host and domain name (__NEW_UTS_LEN).

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::hint;
 use crate::plan::Plan;
+use crate::registry::journal::Journal;
 use crate::spec::Spec;
 use crate::step::{Side, Step};
 use crate::sys::{self, Cloned};
@@ -33,6 +34,8 @@ struct Run<'a> {
     root: Option<&'a CString>,
     /// The caller's signal state, which the payload gets back.
     signals: SignalState,
+    /// The instance has a record: the child waits until it is in it, and says when it has begun.
+    has_record: bool,
 }
 
 impl Run<'_> {
@@ -69,12 +72,13 @@ pub(crate) fn run(
     plan: &Plan,
     root: Option<&CString>,
     signals: SignalState,
+    journal: &mut Journal,
 ) -> Result<End, Error> {
     check_descriptors(spec)?;
     if plan.steps.iter().any(|(side, _)| *side == Side::Parent) {
         check_proc()?;
     }
-    sys::close_all_but(&kept(spec));
+    sys::close_all_but(&[kept(spec), journal.descriptors()].concat());
     let commands = command::commands(spec, root);
     let run = Run {
         spec,
@@ -83,6 +87,7 @@ pub(crate) fn run(
         environment: command::environment(spec, root),
         root,
         signals,
+        has_record: journal.record().is_some(),
     };
     let disks = open_disks(plan)?;
     let (ours, theirs) =
@@ -99,10 +104,12 @@ pub(crate) fn run(
             }
             // What the child has attached could not be unmounted inside as long as we have it.
             drop(disks);
-            parent::Parent::new(&run, pid, ours).walk()
+            parent::Parent::new(&run, pid, ours, journal).walk()
         }
         Ok(Cloned::Child { time_left }) => {
             drop(ours);
+            // The lock is the launcher's, and lasts as long as anybody has the descriptor.
+            journal.leave();
             child::Child::new(&run, theirs, disks).walk(time_left)
         }
     }

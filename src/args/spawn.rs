@@ -72,6 +72,7 @@ pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
     let count = options.len();
     let mut parser = Parser::from_args(options);
     let mut reader = Reader::default();
+    reader.spec.words = Some(arguments);
     while let Some(argument) = parser.next().map_err(explain)? {
         if let Arg::Value(_) = argument {
             let following = parser.raw_args().map_err(explain)?.as_slice().len();

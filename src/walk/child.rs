@@ -3,7 +3,7 @@
 use super::Run;
 use super::channel::{CLONE, Channel, FORK, Failed, Message};
 use crate::error::FAILED;
-use crate::hooks;
+use crate::hooks::{self, Hook};
 use crate::mounts;
 use crate::perform;
 use crate::step::{Side, Step};
@@ -16,7 +16,7 @@ use unshared_init::exec::{self, Text};
 use unshared_init::reaper::{Ended, Reaper, Restart, Rules, Sweep};
 use unshared_init::signal::Signal;
 use unshared_init::supervise::{DEFAULT_GRACE, Payload, Started, supervise};
-use unshared_init::sys::{self, Arguments, Environment, Memory, SignalState};
+use unshared_init::sys::{self, Arguments, Memory};
 
 /// The process that was cloned into the new namespaces.
 pub(super) struct Child<'a> {
@@ -40,6 +40,9 @@ impl<'a> Child<'a> {
     fn run_steps(&mut self, time_left: bool) -> u8 {
         if let Some(number) = self.run.spec.status_fd.filter(|number| *number > 2) {
             self.leave_to_parent(number);
+        }
+        if self.run.has_record && self.parent.receive().is_err() {
+            return FAILED;
         }
         if time_left && let Err(errno) = perform::enter_time_namespace(None) {
             return self.failed(CLONE, errno);
@@ -107,11 +110,8 @@ impl<'a> Child<'a> {
         let grace = spec.grace.unwrap_or(DEFAULT_GRACE);
         let ended = supervise(Reaper::new(rules), grace, self);
         for (index, expression) in spec.post_mount.iter().enumerate() {
-            let mut hook = PostMount {
-                expression,
-                environment: hooks::environment(spec, self.run.root, &self.hook_variables()),
-                signals: self.run.signals,
-            };
+            let environment = hooks::environment(spec, self.run.root, &self.hook_variables());
+            let mut hook = Hook { expression, environment, signals: self.run.signals };
             let ended = supervise(Reaper::new(Rules::new(sweep)), grace, &mut hook);
             if ended != Ended::Exited(0) {
                 self.parent.send(&Message::HookFailed(index, ended));
@@ -233,7 +233,7 @@ impl Payload for Child<'_> {
 
 impl Child<'_> {
     fn last_is_started(&self) {
-        if self.run.spec.status_fd.is_some() {
+        if self.run.spec.status_fd.is_some() || self.run.has_record {
             self.parent.send(&Message::Started);
         }
         if self.run.spec.has_init() {
@@ -242,24 +242,4 @@ impl Child<'_> {
             let _ = rustix::process::setsid();
         }
     }
-}
-
-/// A hook that is run once the payload has ended, as the payload was.
-struct PostMount<'a> {
-    expression: &'a CStr,
-    environment: Environment,
-    signals: SignalState,
-}
-
-impl Payload for PostMount<'_> {
-    fn start(&mut self, _index: usize) -> Result<Started, Errno> {
-        let pid = sys::start(Memory::Copied, &mut || {
-            sys::give_back_signals(self.signals);
-            sys::execute_expression(self.expression, self.environment);
-            FAILED
-        })?;
-        Ok(Started { pid, executed: true })
-    }
-
-    fn stopped(&mut self, _main: Pid, _signal: Signal) {}
 }

@@ -6,7 +6,8 @@ use super::{End, Run};
 use crate::error::Error;
 use crate::hint;
 use crate::hooks;
-use crate::perform::{self, Undo};
+use crate::perform;
+use crate::registry::journal::Journal;
 use crate::spec::namespace::Namespace;
 use crate::step::Side;
 use crate::sys;
@@ -31,7 +32,7 @@ pub(super) struct Parent<'a> {
     closed: bool,
     /// Where signals are read, from the first wait on.
     events: Option<OwnedFd>,
-    undo: Vec<Undo>,
+    journal: &'a mut Journal,
     report: Report,
     /// The child is waited for: its pid may be somebody else's.
     reaped: bool,
@@ -57,7 +58,12 @@ enum News {
 }
 
 impl<'a> Parent<'a> {
-    pub(super) fn new(run: &'a Run<'a>, pid: Pid, channel: Channel) -> Parent<'a> {
+    pub(super) fn new(
+        run: &'a Run<'a>,
+        pid: Pid,
+        channel: Channel,
+        journal: &'a mut Journal,
+    ) -> Parent<'a> {
         let report = Report::new(run.spec);
         Parent {
             run,
@@ -65,7 +71,7 @@ impl<'a> Parent<'a> {
             channel,
             closed: false,
             events: None,
-            undo: Vec::new(),
+            journal,
             report,
             reaped: false,
             early: SignalSet::pending(),
@@ -81,9 +87,6 @@ impl<'a> Parent<'a> {
         let result = self.perform_steps().and_then(|()| self.wait_for_end());
         if result.is_err() {
             self.kill_child();
-            for undo in self.undo.drain(..).rev() {
-                undo.perform();
-            }
         }
         // We end now, and what we hold is closed in one go.
         core::mem::forget(self);
@@ -91,6 +94,11 @@ impl<'a> Parent<'a> {
     }
 
     fn perform_steps(&mut self) -> Result<(), Error> {
+        if self.run.has_record {
+            // Who kills us from here on leaves a child that can be found.
+            self.journal.note_init(self.pid)?;
+            self.channel.send(&Message::YourTurn);
+        }
         for (index, (side, step)) in self.run.plan.steps.iter().enumerate() {
             let turns = self.run.turns_at(index);
             match side {
@@ -99,7 +107,7 @@ impl<'a> Parent<'a> {
                         self.wait_for_turn()?;
                     }
                     let pid = self.pid;
-                    perform::in_parent(step, pid, self.run.signals, &mut self.undo)
+                    perform::in_parent(step, pid, self.run.signals, self.journal)
                         .map_err(|failure| hint::for_step(step, self.run.spec, pid, failure))?;
                     self.report.done(Side::Parent, step, pid);
                 }
@@ -136,7 +144,10 @@ impl<'a> Parent<'a> {
             match self.news()? {
                 News::Message(message) => self.take_in(message),
                 // The socket does not survive execve(2): the payload runs.
-                News::Closed if direct && self.failed.is_none() => self.report.started(self.pid),
+                News::Closed if direct && self.failed.is_none() => {
+                    self.journal.note_launched();
+                    self.report.started(self.pid);
+                }
                 News::Closed => {}
                 News::Child(Change::Stopped(signal)) => self.stop_too(signal),
                 News::Child(Change::Ended(ended)) => {
@@ -186,6 +197,7 @@ impl<'a> Parent<'a> {
     fn started(&mut self) {
         if self.failed.is_none() {
             self.was_started = true;
+            self.journal.note_launched();
             self.report.started(self.pid);
         } else if self.run.spec.restart.is_some()
             && let Some(error) = self.failed.take()

@@ -1,6 +1,7 @@
 //! The harness: a shell script with the binary as `$CLI`, run as root or as an ordinary user.
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) mod terminal;
 
@@ -37,6 +38,12 @@ impl Outcome {
     pub(crate) fn ends_with(self, status: i32) -> Outcome {
         assert_eq!(self.status, Some(status), "{self:?}");
         self
+    }
+
+    /// Fails unless that is what came on standard output.
+    #[track_caller]
+    pub(crate) fn out_is(self, expected: &str) {
+        assert_eq!(self.out, expected, "{self:?}");
     }
 
     /// Fails unless exactly one line came on standard error, and it has all these parts.
@@ -80,20 +87,46 @@ pub(crate) fn python(script: &str) -> Outcome {
     ))
 }
 
+/// A state directory of that run's own, made by the first instance.
+struct State(PathBuf);
+
+impl State {
+    fn new() -> State {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("unshared-tests.{}.{count}", std::process::id());
+        State(std::env::temp_dir().join(name))
+    }
+
+    /// Fails if an instance was left.
+    #[track_caller]
+    fn end(self) {
+        let Err(error) = std::fs::remove_dir(&self.0) else { return };
+        if error.kind() != std::io::ErrorKind::NotFound {
+            let left: Vec<_> = std::fs::read_dir(&self.0).unwrap().flatten().collect();
+            let _ = std::fs::remove_dir_all(&self.0);
+            panic!("{error}: {left:?}");
+        }
+    }
+}
+
 fn run(prefix: &[&str], script: &str) -> Outcome {
     // 60 seconds are for a hang, which would otherwise be the whole suite's.
     let words = ["timeout", "--foreground", "-k", "1", "60"].into_iter();
     let mut words = words.chain(prefix.iter().copied()).chain(["bash", "-c", script]);
+    let state = State::new();
     let output = Command::new(words.next().unwrap())
         .args(words)
         .env("CLI", cli())
         .env("INIT", dist().join("unshared-init"))
         .env("LC_ALL", "C")
         .env_remove("XDG_RUNTIME_DIR")
+        .env("UNSHARED_STATE", &state.0)
         .current_dir("/")
         .stdin(Stdio::null())
         .output()
         .unwrap();
+    state.end();
     Outcome {
         status: output.status.code(),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -1,0 +1,143 @@
+//! What a record says.
+//!
+//! A line is a key and words ([`super::words`]). Where a key that stands for one thing comes twice,
+//! the last counts. A line without its line feed was not written to its end, and does not count.
+use super::process::Process;
+use super::undo::Undo;
+use super::words;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use std::ffi::CString;
+
+/// What a record says.
+#[derive(Default, Debug)]
+pub(crate) struct Facts {
+    /// Which boot of the kernel its numbers belong to.
+    pub(crate) boot: Vec<u8>,
+    /// Who holds it, or held it.
+    pub(crate) launcher: Option<Process>,
+    /// The child: with `--pid`, PID 1.
+    pub(crate) init: Option<Process>,
+    /// When it was made, in seconds by CLOCK_BOOTTIME.
+    pub(crate) created: u64,
+    /// The payload has been executed.
+    pub(crate) launched: bool,
+    /// The exit status, once everything has been taken back.
+    pub(crate) ended: Option<u8>,
+    /// The command line, as it was given.
+    pub(crate) words: Vec<Vec<u8>>,
+    /// The namespaces, as the options are called.
+    pub(crate) namespaces: Vec<Vec<u8>>,
+    /// Where the root is.
+    pub(crate) root: Option<CString>,
+    /// What is run inside.
+    pub(crate) command: Vec<Vec<u8>>,
+    /// Where the hooks were run.
+    pub(crate) directory: Option<CString>,
+    /// Hooks that are to be run in the end.
+    pub(crate) postexec: Vec<CString>,
+    /// What is to be undone, and whether it stays once the payload has been executed.
+    pub(crate) undo: Vec<(Undo, bool)>,
+}
+
+/// In the place of a process number in another boot's record, it is somebody else's.
+pub(crate) const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Which boot this is; empty where there is no /proc.
+pub(crate) fn boot_id() -> Vec<u8> {
+    let mut id = crate::host::read_file(BOOT_ID).unwrap_or_default();
+    id.retain(|byte| !byte.is_ascii_whitespace());
+    id
+}
+
+impl Facts {
+    /// Reads a record from its beginning.
+    pub(crate) fn read(file: &OwnedFd) -> Result<Facts, Errno> {
+        let mut text: Vec<u8> = Vec::new();
+        loop {
+            let mut part = [0; 4096];
+            match rustix::io::pread(file, &mut part[..], text.len() as u64) {
+                Ok(0) => return Ok(Facts::parse(&text)),
+                Ok(length) => text.extend(part.iter().take(length)),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    fn parse(text: &[u8]) -> Facts {
+        let mut facts = Facts::default();
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            if let Some(line) = line.strip_suffix(b"\n") {
+                facts.take_in(words::split(line));
+            }
+        }
+        facts
+    }
+
+    fn take_in(&mut self, words: Vec<Vec<u8>>) {
+        let Some((key, values)) = words.split_first() else { return };
+        let text = || values.first().and_then(|word| CString::new(word.clone()).ok());
+        let number =
+            || values.first().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
+        let process = || match values {
+            [pid, start, ..] => Process::parse(pid, start),
+            _ => None,
+        };
+        match key.as_slice() {
+            b"boot" => self.boot = values.first().cloned().unwrap_or_default(),
+            b"launcher" => self.launcher = process(),
+            b"init" => self.init = process(),
+            b"created" => self.created = number().unwrap_or(0),
+            b"launched" => self.launched = true,
+            b"ended" => self.ended = number().and_then(|status| u8::try_from(status).ok()),
+            b"words" => self.words = values.to_vec(),
+            b"namespaces" => self.namespaces = values.to_vec(),
+            b"root" => self.root = text(),
+            b"command" => self.command = values.to_vec(),
+            b"directory" => self.directory = text(),
+            b"postexec" => self.postexec.extend(text()),
+            b"undo" => self.undo.extend(Undo::parse(values).map(|undo| (undo, false))),
+            b"undo-failure" => self.undo.extend(Undo::parse(values).map(|undo| (undo, true))),
+            // Another version of this program may know more.
+            _ => {}
+        }
+    }
+
+    /// Whether its numbers are this boot's.
+    pub(crate) fn is_of_this_boot(&self) -> bool {
+        self.boot == boot_id()
+    }
+
+    /// Who holds it, if that runs.
+    pub(crate) fn holder(&self) -> Option<Process> {
+        self.launcher.filter(|launcher| self.is_of_this_boot() && launcher.is_alive())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_not_written_to_its_end_does_not_count() {
+        let facts = Facts::parse(b"boot x\nlauncher 5 77\nended 3\nended 12");
+        assert_eq!(facts.ended, Some(3));
+        assert_eq!(facts.launcher.unwrap().start, 77);
+        assert_eq!(facts.boot, b"x");
+    }
+
+    #[test]
+    fn what_means_nothing_is_passed_over() {
+        let facts = Facts::parse(b"\n\n undo\nundo no-such x\nlauncher\nlauncher 0 0\nfuture 1\n");
+        assert!(facts.undo.is_empty() && facts.launcher.is_none());
+    }
+
+    #[test]
+    fn a_record_of_another_boot_has_no_holder() {
+        let own = Process::own();
+        let of = |boot| Facts { boot, launcher: Some(own), ..Facts::default() };
+        assert_eq!(of(boot_id()).holder(), Some(own));
+        assert_eq!(of(b"other".to_vec()).holder(), None);
+    }
+}

@@ -1,0 +1,107 @@
+//! What undoes a launch, written down before it is needed.
+//!
+//! Whoever leaves something on the host enters what undoes it first, with [`Journal::until_end`] or,
+//! if it stays once the payload has been executed, [`Journal::until_launched`]; and then does it. That
+//! is all: at the end, on failure, and after the launcher was killed, the entries are performed in
+//! reverse. A step that does so has to be among those of `Plan::leaves_something`, so that there is a
+//! record to write to. The kinds of entries are in [`super::undo`]; what several instances share, such
+//! as a bridge, is counted by [`super::shared`].
+use super::process::Process;
+use super::record::Record;
+use super::undo::Undo;
+use crate::error::{Error, FAILED, quote};
+use crate::perform::Failure;
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+/// The journal of one launch.
+pub(crate) struct Journal {
+    /// Where it is written; a launch that leaves nothing has none.
+    record: Option<Record>,
+    /// What is to be undone, and whether only until the payload has been executed.
+    entries: Vec<(Undo, bool)>,
+}
+
+impl Journal {
+    /// With a record, or without.
+    pub(crate) fn new(record: Option<Record>) -> Journal {
+        Journal { record, entries: Vec::new() }
+    }
+
+    /// The record, where there is one.
+    pub(crate) fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    /// What is open of it.
+    pub(crate) fn descriptors(&self) -> Vec<i32> {
+        use rustix::fd::{AsFd, AsRawFd};
+        let record = self.record.as_ref();
+        let open = |record: &Record| [record.as_fd().as_raw_fd(), record.state.as_fd().as_raw_fd()];
+        record.map(open).into_iter().flatten().collect()
+    }
+
+    /// Child: it is the parent's.
+    pub(crate) fn leave(&mut self) {
+        self.record = None;
+    }
+
+    /// Parent: enters what is to be undone when the instance ends.
+    #[expect(dead_code, reason = "nothing is undone at the end yet; links will be")]
+    pub(crate) fn until_end(&mut self, undo: Undo) -> Result<(), Failure> {
+        self.enter(undo, false)
+    }
+
+    /// Parent: enters what is to be undone if the launch fails.
+    pub(crate) fn until_launched(&mut self, undo: Undo) -> Result<(), Failure> {
+        self.enter(undo, true)
+    }
+
+    fn enter(&mut self, undo: Undo, on_failure: bool) -> Result<(), Failure> {
+        let key = if on_failure { "undo-failure" } else { "undo" };
+        let words = undo.words();
+        let result = match &self.record {
+            Some(record) => record.note(key, words.iter().map(Vec::as_slice)),
+            None => Err(Errno::NOENT),
+        };
+        result.map_err(|errno| {
+            let path = self.record.as_ref().map(Record::path).unwrap_or_default();
+            let reason = format!("what undoes it cannot be written to the record {}", quote(path));
+            Failure { errno, reason: Some(reason), code: FAILED }
+        })?;
+        self.entries.push((undo, on_failure));
+        Ok(())
+    }
+
+    /// Parent: says who the child is, which waits for that.
+    pub(crate) fn note_init(&self, pid: Pid) -> Result<(), Error> {
+        self.record.as_ref().map_or(Ok(()), |record| record.note_init(Process::now(pid)))
+    }
+
+    /// Parent: the payload has been executed. If that cannot be written, more is undone after a kill
+    /// than would have to be.
+    pub(crate) fn note_launched(&self) {
+        if let Some(record) = &self.record {
+            let _ = record.note("launched", []);
+        }
+    }
+
+    /// Parent, when the child has ended: undoes in reverse what is to be undone.
+    pub(crate) fn undo(&mut self, launch_failed: bool) {
+        for (undo, on_failure) in self.entries.drain(..).rev() {
+            if let Some(record) = &self.record
+                && (launch_failed || !on_failure)
+            {
+                undo.perform(record);
+            }
+        }
+    }
+
+    /// Parent, when everything is undone: whoever waits for the end may know the status.
+    pub(crate) fn end(self, status: u8) {
+        if let Some(record) = &self.record {
+            let _ = record.note("ended", [status.to_string().as_bytes()]);
+            let _ = record.remove();
+        }
+    }
+}

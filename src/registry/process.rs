@@ -1,0 +1,157 @@
+//! A process that is known by its number and the time of its start, since numbers are given again.
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal};
+use std::time::{Duration, Instant};
+
+/// A process, running or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
+    /// When it started, in clock ticks since boot (proc_pid_stat(5)); 0 where there was no /proc.
+    pub(crate) start: u64,
+}
+
+impl Process {
+    /// That process, which runs now.
+    pub(crate) fn now(pid: Pid) -> Process {
+        Process { pid, start: stat(pid).map_or(0, |(_, start)| start) }
+    }
+
+    /// Ourselves.
+    pub(crate) fn own() -> Process {
+        Process::now(rustix::process::getpid())
+    }
+
+    /// From what [`Process::words`] wrote.
+    pub(crate) fn parse(pid: &[u8], start: &[u8]) -> Option<Process> {
+        let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u64>().ok();
+        let pid = Pid::from_raw(i32::try_from(number(pid)?).ok()?)?;
+        Some(Process { pid, start: number(start)? })
+    }
+
+    /// Its number and its start, for a line.
+    pub(crate) fn words(self) -> [String; 2] {
+        [self.pid.to_string(), self.start.to_string()]
+    }
+
+    /// Whether it still runs. One that has ended and is not waited for does not.
+    pub(crate) fn is_alive(self) -> bool {
+        match stat(self.pid) {
+            Some((state, start)) => start == self.start && !matches!(state, b'Z' | b'X'),
+            // No /proc now, and none then: the number is all there is.
+            None => {
+                self.start == 0 && rustix::process::test_kill_process(self.pid) != Err(Errno::SRCH)
+            }
+        }
+    }
+
+    /// Its pidfd (Linux 5.3), which stays its own whoever gets the number next; `Ok(None)` before.
+    /// `ESRCH` if it has ended.
+    pub(crate) fn open(self) -> Result<Option<OwnedFd>, Errno> {
+        let descriptor = match rustix::process::pidfd_open(self.pid, PidfdFlags::empty()) {
+            Ok(descriptor) => Some(descriptor),
+            Err(Errno::SRCH) => return Err(Errno::SRCH),
+            Err(_) => None,
+        };
+        // Looked at after it has been taken hold of.
+        if self.is_alive() { Ok(descriptor) } else { Err(Errno::SRCH) }
+    }
+
+    /// Sends a signal. `ESRCH` if it has ended.
+    pub(crate) fn send(self, signal: Signal) -> Result<(), Errno> {
+        match self.open()? {
+            Some(descriptor) => match rustix::process::pidfd_send_signal(&descriptor, signal) {
+                Err(Errno::NOSYS | Errno::PERM) => rustix::process::kill_process(self.pid, signal),
+                other => other,
+            },
+            None => rustix::process::kill_process(self.pid, signal),
+        }
+    }
+
+    /// Kills it and waits until it is gone, which takes no longer than `patience`.
+    pub(crate) fn end(self, patience: Duration) -> Result<(), Errno> {
+        match self.send(Signal::KILL) {
+            Err(Errno::SRCH) => return Ok(()),
+            other => other?,
+        }
+        if self.wait(patience) { Ok(()) } else { Err(Errno::TIMEDOUT) }
+    }
+
+    /// Waits for its end; `false` when `patience` is over before.
+    pub(crate) fn wait(self, patience: Duration) -> bool {
+        let end = Instant::now().checked_add(patience);
+        let descriptor = self.open();
+        while self.is_alive() {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return false;
+            }
+            let left = left.unwrap_or(patience);
+            match &descriptor {
+                Ok(Some(descriptor)) => wait_for(descriptor, left),
+                // Without one there is only looking again.
+                Ok(None) | Err(_) => std::thread::sleep(left.min(Duration::from_millis(10))),
+            }
+        }
+        true
+    }
+}
+
+/// poll(2) of a pidfd.
+fn wait_for(descriptor: &OwnedFd, patience: Duration) {
+    use rustix::event::{PollFd, PollFlags, Timespec};
+    let limit = Timespec {
+        tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: patience.subsec_nanos().into(),
+    };
+    let _ = rustix::event::poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&limit));
+}
+
+/// State and start of a process, from /proc/PID/stat.
+fn stat(pid: Pid) -> Option<(u8, u64)> {
+    parse_stat(&crate::host::read_file(&format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The name before them is in parentheses, and may hold some itself.
+fn parse_stat(text: &[u8]) -> Option<(u8, u64)> {
+    let end = text.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = text.get(end..)?.split(|byte| *byte == b' ').skip(1);
+    let state = *fields.next()?.first()?;
+    let start = std::str::from_utf8(fields.nth(18)?).ok()?.parse().ok()?;
+    Some((state, start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_is_the_22nd_field_whatever_the_name() {
+        let text = b"7 (a) R (b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 0 0";
+        assert_eq!(parse_stat(text), Some((b'S', 4711)));
+        assert_eq!(parse_stat(b"7 (a) S 1"), None);
+        assert_eq!(parse_stat(b""), None);
+    }
+
+    #[test]
+    fn a_process_with_another_start_is_another() {
+        let own = Process::own();
+        assert!(own.is_alive());
+        let other = Process { start: own.start + 1, ..own };
+        assert!(!other.is_alive());
+        assert_eq!(other.send(Signal::KILL), Err(Errno::SRCH));
+        let [pid, start] = own.words();
+        assert_eq!(Process::parse(pid.as_bytes(), start.as_bytes()), Some(own));
+    }
+
+    #[test]
+    fn one_that_is_not_waited_for_has_ended() {
+        let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        let process = Process::now(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap());
+        assert!(!process.wait(Duration::from_millis(20)));
+        process.end(Duration::from_secs(10)).unwrap();
+        assert!(!process.is_alive());
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,255 @@
+//! One record: taken, written, removed.
+use super::facts::{Facts, boot_id};
+use super::process::Process;
+use super::{State, pause};
+use super::{heal, words};
+use crate::error::{Error, quote};
+use crate::spec::Spec;
+use crate::walk::channel::above_standard;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::{CStr, CString};
+use std::time::{Duration, Instant};
+use unshared_init::sys::SignalState;
+
+/// How long a lock is waited for whose holder is not among the living. A child has a copy of its
+/// launcher's descriptor until it closes it; and whoever heals a record is soon done.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A record that we hold.
+pub(crate) struct Record {
+    pub(crate) state: State,
+    pub(crate) name: CString,
+    /// Open for appending; with its lock.
+    file: OwnedFd,
+}
+
+/// What became of an attempt to take a record.
+pub(crate) enum Taken {
+    /// It is ours.
+    Ours(Record),
+    /// Somebody else holds it.
+    Held(OwnedFd),
+    /// There is none, or no more.
+    Gone,
+}
+
+/// Whether a record is made where there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Missing {
+    Make,
+    Leave,
+}
+
+impl Record {
+    /// The record of a new instance, held by us. What a dead launcher left under that name is healed
+    /// first. `made_up` says that the name may be another as well.
+    /// All signals are blocked by now; `signals` is what the hooks of a dead launcher get back.
+    pub(crate) fn create(
+        spec: &mut Spec,
+        root: Option<&CString>,
+        signals: SignalState,
+    ) -> Result<Record, Error> {
+        let made_up = spec.name.is_none();
+        let own = std::process::id();
+        for attempt in 1_u32.. {
+            let name = match &spec.name {
+                Some(name) if !made_up => name.clone(),
+                _ if attempt == 1 => text(format!("unshared-{own}")),
+                _ => text(format!("unshared-{own}-{attempt}")),
+            };
+            match take_new(&name)? {
+                Ok(record) => {
+                    spec.name = Some(name);
+                    heal::heal(&record, Some(signals));
+                    if let Err(error) = record.begin(spec, root) {
+                        let _ = record.remove();
+                        return Err(error);
+                    }
+                    return Ok(record);
+                }
+                Err(error) if !made_up => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Err(Error::plain("every name is taken"))
+    }
+
+    /// Takes the lock of a record.
+    pub(crate) fn take(state: State, name: &CStr, missing: Missing) -> Result<Taken, Errno> {
+        if missing == Missing::Make {
+            match rustix::fs::mkdirat(&state, name, Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        let path = file_of(name, "record");
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let flags = if missing == Missing::Make { flags | OFlags::CREATE } else { flags };
+        let open = |flags| rustix::fs::openat(&state, &path, flags, Mode::RUSR | Mode::WUSR);
+        let file = match open(flags) {
+            Err(Errno::NOENT) => {
+                // An empty directory is what is left where a launcher was killed in between.
+                let _ = rustix::fs::unlinkat(&state, name, AtFlags::REMOVEDIR);
+                return Ok(Taken::Gone);
+            }
+            Err(Errno::NOTDIR) => return Ok(Taken::Gone),
+            // To be looked at, where nothing can be changed.
+            Err(Errno::ROFS) => open(OFlags::RDONLY | OFlags::CLOEXEC)?,
+            file => file?,
+        };
+        let file = above_standard(file)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(Taken::Held(file)),
+            Err(errno) => return Err(errno),
+        }
+        // Whoever held it may have removed it meanwhile.
+        if rustix::fs::fstat(&file)?.st_nlink == 0 {
+            return Ok(Taken::Gone);
+        }
+        Ok(Taken::Ours(Record { state, name: name.to_owned(), file }))
+    }
+
+    /// Writes what is known at the beginning.
+    fn begin(&self, spec: &Spec, root: Option<&CString>) -> Result<(), Error> {
+        let [pid, start] = Process::own().words();
+        let mut text = words::line([&b"boot"[..], &boot_id()]);
+        text.extend(words::line([b"launcher", pid.as_bytes(), start.as_bytes()]));
+        text.extend(words::line([&b"created"[..], seconds_since_boot().to_string().as_bytes()]));
+        text.extend(line("words", spec.words.into_iter().flatten().map(CStr::to_bytes)));
+        let namespaces = spec.namespaces.iter().map(|namespace| namespace.option().as_bytes());
+        text.extend(line("namespaces", namespaces));
+        if let Some(root) = root {
+            text.extend(line("root", [root.as_bytes()]));
+        }
+        match (spec.command, spec.expressions.last()) {
+            (Some(command), _) => text.extend(line("command", command.map(CStr::to_bytes))),
+            (None, Some(expression)) => text.extend(line("command", [expression.as_bytes()])),
+            (None, None) => {}
+        }
+        if !spec.postexec.is_empty() {
+            let directory = rustix::process::getcwd(Vec::new()).unwrap_or_default();
+            text.extend(line("directory", [directory.as_bytes()]));
+        }
+        // From here on they are run whatever happens, even if a preexec hook did not come to its end.
+        for expression in &spec.postexec {
+            text.extend(line("postexec", [expression.as_bytes()]));
+        }
+        rustix::fs::ftruncate(&self.file, 0)
+            .and_then(|()| self.append(&text))
+            .map_err(|errno| self.error("write", errno))
+    }
+
+    /// Says who the child is, which waits until that has been done.
+    pub(crate) fn note_init(&self, init: Process) -> Result<(), Error> {
+        let [pid, start] = init.words();
+        self.append(&words::line([b"init", pid.as_bytes(), start.as_bytes()]))
+            .map_err(|errno| self.error("write", errno))
+    }
+
+    /// Appends a line. It is there as a whole or does not count.
+    pub(crate) fn note<'a>(
+        &self,
+        key: &'a str,
+        words: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(), Errno> {
+        self.append(&line(key, words))
+    }
+
+    fn append(&self, text: &[u8]) -> Result<(), Errno> {
+        match rustix::io::write(&self.file, text)? {
+            length if length == text.len() => Ok(()),
+            // A disk that is full takes a part.
+            _ => Err(Errno::NOSPC),
+        }
+    }
+
+    /// What it says.
+    pub(crate) fn facts(&self) -> Result<Facts, Errno> {
+        Facts::read(&self.file)
+    }
+
+    /// Removes it, and gives the name free.
+    pub(crate) fn remove(&self) -> Result<(), Errno> {
+        rustix::fs::unlinkat(&self.state, file_of(&self.name, "record"), AtFlags::empty())?;
+        match rustix::fs::unlinkat(&self.state, &self.name, AtFlags::REMOVEDIR) {
+            // Somebody has begun with that name already.
+            Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        self.state.remove_if_empty();
+        Ok(())
+    }
+
+    /// Its path, for messages.
+    pub(crate) fn path(&self) -> Vec<u8> {
+        self.state.path_of(self.name.as_bytes())
+    }
+
+    fn error(&self, what: &str, errno: Errno) -> Error {
+        Error::system(format!("{what} the record {}", quote(self.path())), errno)
+    }
+}
+
+impl AsFd for Record {
+    fn as_fd(&self) -> rustix::fd::BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Takes a record for a new instance. The inner error says that somebody else has that name.
+fn take_new(name: &CStr) -> Result<Result<Record, Error>, Error> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let state = State::make()?;
+        let path = state.path_of(name.to_bytes());
+        let is_late = Instant::now() > end;
+        match Record::take(state, name, Missing::Make) {
+            Ok(Taken::Ours(record)) => return Ok(Ok(record)),
+            Ok(Taken::Held(file)) => {
+                let holder = Facts::read(&file).ok().and_then(|facts| facts.holder());
+                let name = quote(name.to_bytes());
+                if let Some(holder) = holder {
+                    let problem =
+                        format!("instance {name} runs already: pid {} holds it", holder.pid);
+                    return Ok(Err(Error::plain(problem)));
+                }
+                if is_late {
+                    let problem = format!("instance {name} is held by somebody who is not known");
+                    return Ok(Err(Error::plain(problem)));
+                }
+            }
+            // Removed between two calls of ours, the directory itself perhaps.
+            Ok(Taken::Gone) | Err(Errno::NOENT) if !is_late => {}
+            Ok(Taken::Gone) => {
+                return Err(Error::plain(format!("the record {} vanishes", quote(path))));
+            }
+            Err(errno) => {
+                return Err(Error::system(format!("make the record {}", quote(path)), errno));
+            }
+        }
+        pause();
+    }
+}
+
+/// A line of a key and words.
+fn line<'a>(key: &'a str, values: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    words::line([key.as_bytes()].into_iter().chain(values))
+}
+
+/// The path of a file of a record, from the state directory.
+pub(crate) fn file_of(name: &CStr, file: &str) -> CString {
+    CString::new([name.to_bytes(), b"/", file.as_bytes()].concat()).unwrap_or_default()
+}
+
+fn text(name: String) -> CString {
+    CString::new(name).unwrap_or_default()
+}
+
+/// CLOCK_BOOTTIME, which no setting of the clock changes.
+pub(crate) fn seconds_since_boot() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    u64::try_from(time.tv_sec).unwrap_or(0)
+}
