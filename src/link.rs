@@ -1,30 +1,219 @@
 //! The netlink socket that carries the messages of the crate `unshared-netlink`.
+use crate::error::escape;
+use crate::perform::Failure;
+use crate::sys;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::net::Protocol;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
-use unshared_netlink::link::{LOOPBACK, Up};
-use unshared_netlink::message::Message;
-use unshared_netlink::reply::Reply;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
+use unshared_netlink::address::{self, Address};
+use unshared_netlink::connection::{Answer, Connection, Refusal};
+use unshared_netlink::explain;
+use unshared_netlink::link::{self, LOOPBACK, Link};
+use unshared_netlink::message::{Overflow, Verb};
+use unshared_netlink::route::Route;
 
 /// NETLINK_ROUTE is number 0, for which rustix says `None`.
 const NETLINK_ROUTE: Option<Protocol> = None;
 
-/// Brings `lo` up in our network namespace.
-pub(crate) fn set_loopback_up() -> Result<(), Errno> {
-    let socket = rustix::net::socket_with(
-        AddressFamily::NETLINK,
-        SocketType::RAW,
-        SocketFlags::CLOEXEC,
-        NETLINK_ROUTE,
-    )?;
-    let mut buffer = [0; Up::LENGTH];
-    let sequence = 1;
-    let request = Up { index: LOOPBACK }
-        .emit(Message::new(&mut buffer, sequence))
-        .map_err(|_| Errno::NOBUFS)?;
-    send(&socket, request)?;
-    acknowledged(&socket, sequence)
+/// How often a dump is asked for that is interrupted by changes each time.
+const DUMPS: u32 = 16;
+
+/// Long enough for every request of ours, and so for an answer that repeats it and explains.
+const REQUEST: usize = 512;
+const ANSWER: usize = REQUEST + 512;
+
+/// A conversation with the kernel about the links of our network namespace.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    descriptor: OwnedFd,
+    connection: Connection,
+    /// Whether the kernel has been asked to explain its refusals.
+    explains: bool,
+}
+
+/// Writes a request with that sequence number.
+type Emit<'a> = dyn Fn(&mut [u8], u32) -> Result<&[u8], Overflow> + 'a;
+
+/// A link that was looked up.
+#[allow(dead_code, reason = "as below")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) index: u32,
+    /// The bridge that it is a port of.
+    pub(crate) master: Option<u32>,
+    pub(crate) is_bridge: bool,
+    pub(crate) is_up: bool,
+}
+
+#[allow(dead_code, reason = "for the machine's init, and options of spawn's that come next")]
+impl Socket {
+    /// A socket in the caller's network namespace.
+    pub(crate) fn open() -> Result<Socket, Errno> {
+        let descriptor = rustix::net::socket_with(
+            AddressFamily::NETLINK,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            NETLINK_ROUTE,
+        )?;
+        Ok(Socket { descriptor, connection: Connection::new(0), explains: false })
+    }
+
+    /// Makes, changes or removes a link.
+    pub(crate) fn link(&mut self, verb: Verb, link: Link<'_>) -> Result<(), Failure> {
+        self.request(&|buffer, sequence| link.emit(verb, buffer, sequence))
+    }
+
+    /// Brings a link up.
+    pub(crate) fn bring_up(&mut self, index: u32) -> Result<(), Failure> {
+        self.link(Verb::Change, Link { index, ..Link::default() }.up())
+    }
+
+    /// Adds or removes an address.
+    pub(crate) fn address(&mut self, verb: Verb, address: Address) -> Result<(), Failure> {
+        self.request(&|buffer, sequence| address.emit(verb, buffer, sequence))
+    }
+
+    /// Adds or removes a route.
+    pub(crate) fn route(&mut self, verb: Verb, route: Route) -> Result<(), Failure> {
+        self.request(&|buffer, sequence| route.emit(verb, buffer, sequence))
+    }
+
+    /// The link that is called so.
+    pub(crate) fn find(&mut self, name: &[u8]) -> Result<Option<Found>, Failure> {
+        // Longer than that, the kernel finds none and says ERANGE.
+        if !explain::is_link_name(name) {
+            return Ok(None);
+        }
+        let mut found = None;
+        let mut buffer = [0; REQUEST];
+        let wanted = Link { name: Some(name), ..Link::default() };
+        let sequence = self.connection.next_sequence();
+        let request = wanted.emit(Verb::Get, &mut buffer, sequence).map_err(too_long)?;
+        let result = self.ask(request, Expected::One, &mut |_, payload| {
+            found = Link::parse(payload).map(|link| Found {
+                index: link.index,
+                master: link.master,
+                is_bridge: link.kind == Some(link::Kind::Bridge),
+                is_up: link.is_up(),
+            });
+        });
+        match result {
+            Err(Failure { errno: Errno::NODEV, .. }) => Ok(None),
+            result => result.map(|()| found),
+        }
+    }
+
+    /// Tells `each` about all addresses of all links.
+    pub(crate) fn addresses(&mut self, each: &mut dyn FnMut(Address)) -> Result<(), Failure> {
+        self.dump(&address::dump, &mut |kind, payload| {
+            if kind == address::NEW
+                && let Some(address) = Address::parse(payload)
+            {
+                each(address);
+            }
+        })
+    }
+
+    /// Sends a request that is acknowledged, and waits for that.
+    fn request(&mut self, emit: &Emit) -> Result<(), Failure> {
+        let mut buffer = [0; REQUEST];
+        let request = emit(&mut buffer, self.connection.next_sequence()).map_err(too_long)?;
+        let result = self.ask(request, Expected::Ack, &mut |_, _| {});
+        match result {
+            // Only now the kernel is asked to explain itself, and what it refused is asked for
+            // again: that costs those nothing whose requests are granted.
+            Err(_) if !self.explains => {
+                self.explains = true;
+                sys::explain_refusals(&self.descriptor);
+                self.ask(request, Expected::Ack, &mut |_, _| {})
+            }
+            result => result,
+        }
+    }
+
+    /// Asks for all objects of a family. Where they changed meanwhile, some may be missing, and all
+    /// are asked for again; so `each` may be told of an object more than once.
+    fn dump(&mut self, emit: &Emit<'_>, each: &mut dyn FnMut(u16, &[u8])) -> Result<(), Failure> {
+        for _ in 0..DUMPS {
+            let mut buffer = [0; REQUEST];
+            let request = emit(&mut buffer, self.connection.next_sequence()).map_err(too_long)?;
+            match self.ask(request, Expected::All, each) {
+                // What the kernel had to leave out for want of room is ENOBUFS.
+                Err(Failure { errno: Errno::INTR | Errno::NOBUFS, .. }) => {}
+                result => return result,
+            }
+        }
+        Err(Failure::new(Errno::AGAIN, "the kernel's list changed each time that it was read"))
+    }
+
+    /// Sends a request and reads up to the end of what is answered. EINTR says that a dump was
+    /// interrupted.
+    fn ask(
+        &mut self,
+        request: &[u8],
+        expected: Expected,
+        each: &mut dyn FnMut(u16, &[u8]),
+    ) -> Result<(), Failure> {
+        send(&self.descriptor, request)?;
+        let mut short = [0; ANSWER];
+        let mut long = Vec::new();
+        loop {
+            let buffer = match expected {
+                Expected::Ack => &mut short[..],
+                Expected::One | Expected::All => {
+                    long.resize(next_length(&self.descriptor)?, 0);
+                    &mut long[..]
+                }
+            };
+            let (sender, length) = receive(&self.descriptor, buffer)?;
+            let datagram = buffer.get(..length).unwrap_or(&[]);
+            for answer in self.connection.feed(sender, datagram) {
+                match answer {
+                    Answer::Ack | Answer::Done { interrupted: false } => return Ok(()),
+                    Answer::Done { interrupted: true } => return Err(Errno::INTR.into()),
+                    Answer::Refused(refusal) => return Err(failure(request, &refusal)),
+                    Answer::Item { kind, payload } => {
+                        each(kind, payload);
+                        if expected == Expected::One {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What answers a request that is granted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// An acknowledgement.
+    Ack,
+    /// One object.
+    One,
+    /// Objects, and an end.
+    All,
+}
+
+/// Why the kernel refused a request: in its own words, or else in ours.
+fn failure(request: &[u8], refusal: &Refusal<'_>) -> Failure {
+    let number = refusal.errno.get();
+    let hint = || explain::hint(request, number).map(str::to_owned);
+    let mut reason = refusal.text.map(escape).or_else(hint);
+    if let Some(offset) = refusal.offset
+        && let Some(name) = explain::attribute_at(request, offset)
+    {
+        reason = Some(match reason {
+            Some(reason) => format!("{name}: {reason}"),
+            None => name.to_owned(),
+        });
+    }
+    Failure { reason, ..Failure::from(unshared_init::errno::of(number)) }
+}
+
+fn too_long(_: Overflow) -> Failure {
+    Errno::MSGSIZE.into()
 }
 
 /// Sends to the kernel, which is where an unconnected netlink socket sends.
@@ -37,19 +226,31 @@ fn send(socket: &OwnedFd, request: &[u8]) -> Result<(), Errno> {
     }
 }
 
-/// Reads up to the answer to our request.
-fn acknowledged(socket: &OwnedFd, sequence: u32) -> Result<(), Errno> {
-    let mut buffer = [0; 512];
+/// The length of the next datagram, which stays where it is.
+fn next_length(socket: &OwnedFd) -> Result<usize, Errno> {
     loop {
-        let length = match rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty()) {
-            Ok((length, _)) => length,
-            Err(Errno::INTR) => continue,
-            Err(errno) => return Err(errno),
-        };
-        match Reply::parse(buffer.get(..length).unwrap_or(&[]), sequence) {
-            Some(Reply::Acknowledged) => return Ok(()),
-            Some(Reply::Refused(number)) => return Err(unshared_init::errno::of(number.get())),
-            None => {}
+        match rustix::net::recv(socket, &mut [0_u8; 0][..], RecvFlags::PEEK | RecvFlags::TRUNC) {
+            Err(Errno::INTR) => {}
+            other => return other.map(|(_, length)| length),
         }
     }
+}
+
+/// Receives a datagram: the port that it came from, 0 for the kernel's, and its length.
+fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<(u32, usize), Errno> {
+    loop {
+        match rustix::net::recvfrom(socket, &mut *buffer, RecvFlags::empty()) {
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+            Ok((length, _, sender)) => {
+                let sender = sender.and_then(|sender| SocketAddrNetlink::try_from(sender).ok());
+                return Ok((sender.map_or(u32::MAX, |sender| sender.pid()), length));
+            }
+        }
+    }
+}
+
+/// Brings `lo` up in our network namespace.
+pub(crate) fn set_loopback_up() -> Result<(), Errno> {
+    Socket::open()?.bring_up(LOOPBACK).map_err(|failure| failure.errno)
 }

@@ -26,6 +26,13 @@ pub(crate) struct Failure {
     pub(crate) code: u8,
 }
 
+impl Failure {
+    /// A failure with its cause.
+    pub(crate) fn new(errno: Errno, reason: impl Into<String>) -> Failure {
+        Failure { errno, reason: Some(reason.into()), code: FAILED }
+    }
+}
+
 impl From<Errno> for Failure {
     fn from(errno: Errno) -> Failure {
         Failure { errno, reason: None, code: FAILED }

@@ -26,6 +26,26 @@ pub(crate) enum Cloned {
     Parent(Pid),
 }
 
+/// setsockopt(2): has the kernel explain its refusals on a netlink socket, and leave out of its
+/// answers what was asked. Before Linux 4.12 there are no explanations (ENOPROTOOPT), and before 4.2
+/// nothing is left out.
+pub(crate) fn explain_refusals(socket: &OwnedFd) {
+    use linux_raw_sys::netlink::{NETLINK_CAP_ACK, NETLINK_EXT_ACK};
+    let on: libc::c_int = 1;
+    for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK] {
+        // SAFETY: the kernel reads the integer and its length during the call.
+        unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_NETLINK,
+                option as libc::c_int,
+                (&raw const on).cast(),
+                size_of_val(&on) as libc::socklen_t,
+            )
+        };
+    }
+}
+
 /// clone3(2) with the flags of all `namespaces`; the child has a copy of everything, as after
 /// fork(2).
 ///
