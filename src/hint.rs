@@ -9,9 +9,12 @@ use crate::step::Step;
 use crate::walk::channel::{CLONE, FORK, Failed};
 use rustix::io::Errno;
 use rustix::process::Pid;
+use rustix::thread::CapabilitySet;
 use unshared_init::sys::Arguments;
 
-const NEEDS_ADMIN: &str = "CAP_SYS_ADMIN is needed: run as root, or add --user";
+mod refused;
+
+use refused::NEEDS_ADMIN;
 
 /// The clone with all namespaces failed.
 pub(crate) fn for_clone(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Error {
@@ -25,16 +28,8 @@ pub(crate) fn for_clone(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Er
 }
 
 fn clone_hint(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Option<String> {
-    let wants_user = spec.namespaces.has(Namespace::User);
     match errno {
-        Errno::PERM if !wants_user => Some(NEEDS_ADMIN.to_owned()),
-        Errno::PERM if sysctl("kernel/unprivileged_userns_clone") == Some(0) => {
-            Some("kernel.unprivileged_userns_clone is 0: set it to 1, or run as root".to_owned())
-        }
-        Errno::PERM if in_chroot() => Some(
-            "in a chroot the kernel makes no user namespace; enter the root by pivot_root"
-                .to_owned(),
-        ),
+        Errno::PERM => refused::cause(spec.namespaces.has(Namespace::User)).map(ToOwned::to_owned),
         // USERS before Linux 4.9; 32 is the kernel's depth of user and PID namespaces.
         Errno::NOSPC | Errno::USERS => Some(limit(namespaces)),
         Errno::INVAL => namespaces
@@ -69,29 +64,6 @@ fn limit(namespaces: Namespaces) -> String {
 fn sysctl(name: &str) -> Option<u64> {
     let text = read_file(&format!("/proc/sys/{name}")).ok()?;
     std::str::from_utf8(&text).ok()?.trim().parse().ok()
-}
-
-/// Whether our root is no mount, none of the mounts that we see, or another than that of PID 1.
-fn in_chroot() -> bool {
-    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
-    // Without /proc, from Linux 5.8 on.
-    if let Ok(status) = rustix::fs::statx(CWD, c"/", AtFlags::empty(), StatxFlags::empty())
-        && status.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT)
-        && !status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
-    {
-        return true;
-    }
-    let mounts = read_file("/proc/self/mountinfo").unwrap_or_default();
-    let has_root = mounts
-        .split(|byte| *byte == b'\n')
-        .any(|line| line.split(|byte| *byte == b' ').nth(4) == Some(b"/"));
-    if !mounts.is_empty() && !has_root {
-        return true;
-    }
-    match (rustix::fs::stat("/"), rustix::fs::stat("/proc/1/root/")) {
-        (Ok(ours), Ok(first)) => (ours.st_dev, ours.st_ino) != (first.st_dev, first.st_ino),
-        _ => false,
-    }
 }
 
 /// A step of the parent's failed.
@@ -151,7 +123,9 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             "an AppArmor profile restricts user namespaces: \
              kernel.apparmor_restrict_unprivileged_userns is 1; run as root, or allow this binary"
         }
-        (Step::WriteUidMap(map), Errno::PERM) if map.has_outer(0) && lacks_setfcap() => {
+        (Step::WriteUidMap(map), Errno::PERM)
+            if map.has_outer(0) && !refused::has(CapabilitySet::SETFCAP) =>
+        {
             "to map root, CAP_SETFCAP is needed (user_namespaces(7))"
         }
         (Step::SetTimeOffsets { .. } | Step::BindNamespace(..), Errno::NOENT)
@@ -211,6 +185,12 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         ) => "what is mounted on is missing, and cannot be made in this root",
         (Step::MountProc, Errno::NOENT) => "there is no directory /proc; make it, or --no-proc",
         (Step::MountProc, Errno::NODEV) => "this kernel has no proc filesystem",
+        (Step::SetIds { uid, gid, .. }, Errno::PERM)
+            if uid.is_none_or(|uid| uid == crate::sys::effective_uid())
+                && gid.is_none_or(|gid| gid == crate::sys::effective_gid()) =>
+        {
+            "only root can drop supplementary groups, which --uid and --gid do"
+        }
         (Step::SetIds { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {
             "an ordinary user takes on other ids only in a user namespace: --user with a map"
         }
@@ -243,11 +223,6 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
 
 /// The smallest page that there is.
 const PAGE: usize = 4096;
-
-fn lacks_setfcap() -> bool {
-    rustix::thread::capabilities(None)
-        .is_ok_and(|sets| !sets.effective.contains(rustix::thread::CapabilitySet::SETFCAP))
-}
 
 /// Mounting proc in a user namespace is refused where part of the visible one is hidden.
 fn masked_proc() -> Option<String> {

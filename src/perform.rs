@@ -175,8 +175,13 @@ pub(crate) fn enter_time_namespace(offsets: Option<(i64, i64)>) -> Result<(), Er
 
 /// Groups first, and the user id last, since it takes the right to change the others with it.
 fn set_ids(uid: Option<u32>, gid: Option<u32>, clear_groups: bool) -> Result<(), Errno> {
-    if clear_groups {
-        rustix::thread::set_thread_groups(&[])?;
+    if clear_groups && let Err(errno) = rustix::thread::set_thread_groups(&[]) {
+        // Whoever may not drop any needs not, if none is left but the one that stays anyway.
+        let kept = gid.map_or_else(rustix::process::getgid, Gid::from_raw);
+        let groups = rustix::process::getgroups()?;
+        if errno != Errno::PERM || groups.iter().any(|group| *group != kept) {
+            return Err(errno);
+        }
     }
     if let Some(gid) = gid.map(Gid::from_raw) {
         rustix::thread::set_thread_res_gid(gid, gid, gid)?;

@@ -52,6 +52,11 @@ pub(crate) fn explain_refusals(socket: &OwnedFd) {
 /// Where there is no clone3 (before Linux 5.3, or refused by a filter with ENOSYS or EPERM),
 /// clone(2) does it, but for the time namespace, whose flag it takes for something else.
 pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
+    // What a kernel lacks, it refuses; but without CONFIG_CGROUPS this flag does nothing, in
+    // clone(2) before Linux 4.6 too.
+    if namespaces.has(Namespace::Cgroup) && lacks(Namespace::Cgroup) {
+        return Err(Errno::INVAL);
+    }
     // SAFETY: an all-zero clone_args asks for a plain fork.
     let mut arguments: libc::clone_args = unsafe { core::mem::zeroed() };
     arguments.flags = namespaces.flags().into();
@@ -62,10 +67,6 @@ pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
         unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) };
     let mut time_left = false;
     if pid < 0 && matches!(last_error(), Errno::NOSYS | Errno::PERM) {
-        // clone(2) knows no flag that it refuses: before Linux 4.6 this one does nothing.
-        if namespaces.has(Namespace::Cgroup) && lacks(Namespace::Cgroup) {
-            return Err(Errno::INVAL);
-        }
         time_left = namespaces.has(Namespace::Time);
         let flags = namespaces.without(Namespace::Time).flags() | libc::SIGCHLD as u32;
         // SAFETY: as above; the other four arguments are not used without their flags.
@@ -83,7 +84,14 @@ pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
 /// Whether /proc is there and says that the kernel has no such namespace.
 pub(crate) fn lacks(namespace: Namespace) -> bool {
     let file = format!("/proc/self/ns/{}", namespace.file());
-    rustix::fs::stat("/proc/self/ns").is_ok() && rustix::fs::lstat(file).is_err()
+    rustix::fs::lstat(file).err() == Some(Errno::NOENT) && rustix::fs::stat("/proc/self/ns").is_ok()
+}
+
+/// getpid(2) without a system call where the C library is musl, which keeps the number of each
+/// thread; and we have one. Not for a child that clone3(2) made: it has its parent's there.
+pub(crate) fn own_pid() -> u32 {
+    // SAFETY: takes nothing and returns a number, which is never negative.
+    unsafe { libc::gettid() as u32 }
 }
 
 /// Our effective user id, which the kernel has put into the auxiliary vector (getauxval(3)). We

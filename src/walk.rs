@@ -8,6 +8,7 @@ use crate::spec::Spec;
 use crate::step::{Side, Step};
 use crate::sys::{self, Cloned};
 use rustix::fd::OwnedFd;
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::CString;
@@ -135,7 +136,7 @@ fn check_proc() -> Result<(), Error> {
         return Ok(());
     };
     let shown = buffer.get(..length).and_then(|shown| std::str::from_utf8(shown).ok());
-    if shown.and_then(|shown| shown.parse().ok()) == Some(std::process::id()) {
+    if shown.and_then(|shown| shown.parse().ok()) == Some(sys::own_pid()) {
         return Ok(());
     }
     Err(Error::plain("/proc belongs to another PID namespace")
@@ -162,6 +163,12 @@ fn check_descriptors(spec: &Spec) -> Result<(), Error> {
     for number in &spec.keep_fds {
         set_close_on_exec(*number, false)
             .map_err(|errno| Error::system(format!("--keep-fd {number}"), errno))?;
+    }
+    if let Some(number) = spec.status_fd {
+        let flags = rustix::fs::fcntl_getfl(sys::descriptor(number));
+        if flags.is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDONLY) {
+            return Err(Error::plain(format!("--status-fd {number} is not open for writing")));
+        }
     }
     match spec.status_fd {
         Some(number) if number > 2 && !spec.keep_fds.contains(&number) => {

@@ -1,5 +1,5 @@
 //! Kernels and filters that lack newer calls: strace answers in their place.
-use crate::common::{nobody, root};
+use crate::common::{nobody, python, root};
 
 /// Runs the CLI with a call answered by an error.
 fn without(call: &str, errno: &str, words: &str) -> String {
@@ -58,5 +58,36 @@ fn every_call_that_fails_is_one_line_with_status_125() {
         ("prctl", "spawn --die-with-parent -- true"),
     ] {
         root(&without(call, "ENOMEM", words)).complains(125, &["ENOMEM"]);
+    }
+}
+
+#[test]
+fn without_cgroups_in_the_kernel_a_cgroup_namespace_is_refused() {
+    // Such a kernel takes the flag, and does nothing for it; and has no such file.
+    for words in ["--cgroup", "--all"] {
+        root(&format!(
+            "strace -f -qq -o /dev/null -P /proc/self/ns/cgroup -e inject=all:error=ENOENT \
+             $CLI spawn {words} -- true"
+        ))
+        .complains(125, &["EINVAL", "this kernel has no cgroup namespaces"]);
+    }
+}
+
+#[test]
+fn a_seccomp_filter_is_named_where_it_may_be_what_forbids() {
+    for option in ["--user", "--uts"] {
+        let script = "
+import struct
+# clone3, and clone with CLONE_NEWUSER or CLONE_NEWUTS: EPERM; anything else: allowed.
+clone3, clone = 435, {'x86_64': 56, 'aarch64': 220}[os.uname().machine]
+code = [(0x20, 0, 0, 0), (0x15, 3, 0, clone3), (0x15, 0, 3, clone), (0x20, 0, 0, 16),
+        (0x45, 0, 1, 0x14000000), (6, 0, 0, 0x50001), (6, 0, 0, 0x7fff0000)]
+program = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *line) for line in code))
+filter = struct.pack('HxxxxxxP', len(code), ctypes.addressof(program))
+assert ctypes.CDLL(None).prctl(38, 1, 0, 0, 0) == 0
+assert ctypes.CDLL(None).prctl(22, 2, filter) == 0
+os.execv(os.environ['CLI'], ['cli', 'spawn', 'OPTION', '--', 'true'])
+";
+        python(&script.replace("OPTION", option)).complains(125, &["EPERM", "seccomp"]);
     }
 }

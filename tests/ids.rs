@@ -179,3 +179,38 @@ fn a_chroot_without_proc_is_recognized() {
     root(&root_of("chroot $d /cli spawn --mount -- /cli"))
         .complains(125, &["EINVAL", "is a chroot and not a mount"]);
 }
+
+#[test]
+fn a_chroot_that_is_a_mount_is_recognized_too() {
+    for proc in ["", "mkdir $d/proc; mount -t proc proc $d/proc;"] {
+        root(&format!(
+            "d=$(mktemp -d); mkdir $d/below; cp $CLI $d/cli; \
+             unshare --mount sh -c \"mount --bind $d $d; {proc} chroot $d /cli spawn --user -- /cli\"; \
+             s=$?; rm -r $d; exit $s"
+        ))
+        .complains(125, &["make new user namespace", "EPERM", "in a chroot"]);
+    }
+}
+
+#[test]
+fn an_id_that_is_not_mapped_is_named_where_it_keeps_from_a_user_namespace() {
+    root("$CLI spawn --map-users 1:100:1 --map-groups 1:100:1 -- $CLI spawn --user -- true")
+        .complains(125, &["make new user namespace", "EPERM", "not mapped"]);
+    root("$CLI spawn --map-users 1:100:1 --map-groups 0:100:1 -- $CLI spawn --user -- true")
+        .complains(125, &["make new user namespace", "EPERM", "not mapped"]);
+}
+
+#[test]
+fn an_ordinary_user_takes_on_its_own_ids() {
+    nobody("$CLI spawn --uid 65534 --gid 65534 -- id -u").prints("65534");
+    nobody("$CLI spawn --uid 65534 --pid --user --map-current-user -- id -u").prints("65534");
+    nobody("$CLI spawn --uid 0 -- id -u").complains(125, &["EPERM", "only in a user namespace"]);
+}
+
+#[test]
+fn supplementary_groups_that_cannot_be_dropped_are_named() {
+    let outcome = root(
+        "setpriv --reuid=65534 --regid=65534 --groups=5,65534 $CLI spawn --uid 65534 -- id -u",
+    );
+    outcome.complains(125, &["EPERM", "supplementary groups"]);
+}

@@ -142,6 +142,8 @@ fn options_end_at_the_command() {
 fn a_descriptor_that_is_not_open_is_refused() {
     root("$CLI spawn --keep-fd 77 -- true").complains(125, &["--keep-fd 77", "EBADF"]);
     root("$CLI spawn --status-fd 77 -- true").complains(125, &["--status-fd 77", "EBADF"]);
+    root("$CLI spawn --status-fd 5 -- true 5</dev/null")
+        .complains(125, &["--status-fd 5", "not open for writing"]);
 }
 
 #[test]

@@ -151,13 +151,26 @@ impl<'a> Parent<'a> {
                 News::Closed => {}
                 News::Child(Change::Stopped(signal)) => self.stop_too(signal),
                 News::Child(Change::Ended(ended)) => {
-                    while let Ok(Some(message)) = self.channel.try_receive() {
-                        self.take_in(message);
+                    if self.may_have_more_to_say(ended) {
+                        while let Ok(Some(message)) = self.channel.try_receive() {
+                            self.take_in(message);
+                        }
                     }
                     return self.finish(ended);
                 }
             }
         }
+    }
+
+    /// Whether a child that ended so can have left words in the channel that matter now. A launch
+    /// that failed, or a payload that was killed, is not a status of 0.
+    fn may_have_more_to_say(&self, ended: Ended) -> bool {
+        let spec = self.run.spec;
+        let reports = spec.verbose || spec.status_fd.is_some();
+        ended != Ended::Exited(0)
+            || reports
+            || spec.restart.is_some()
+            || !spec.post_mount.is_empty()
     }
 
     /// The child has ended, and has told all it had to tell.
