@@ -191,3 +191,36 @@ fn ready_exec_runs_once_for_each_start() {
     )
     .prints("1");
 }
+
+#[test]
+fn what_a_payload_says_right_before_its_end_is_passed_on() {
+    // The reaper is stopped until it is over, so that its first look finds all of it.
+    for start in [
+        "(lambda p: (p, p.pid))(start(INIT, '-q', *words, stdin=subprocess.PIPE))",
+        "as_pid_1(INIT, *words, stdin=subprocess.PIPE)",
+    ] {
+        python(&format!(
+            r#"{MANAGER}
+def state(pid):
+    with open(f"/proc/{{pid}}/stat") as file:
+        return file.read().rsplit(") ")[1][0]
+
+def says(*words):
+    launcher, init = {start}
+    child = until(lambda: children(init))[0]
+    os.kill(init, signal.SIGSTOP)
+    launcher.stdin.write("\n"); launcher.stdin.flush()
+    until(lambda: state(child) == "Z")
+    os.kill(init, signal.SIGCONT)
+    return launcher
+
+listen(True)
+launcher = says("--notification-fd", "3", "--", "sh", "-c", "read line; echo >&3; exit 4")
+print(take()[1][0], launcher.wait())
+launcher = says("--", "python3", "-c", SAY + "input(); say('READY=1'); say('STATUS=done'); exit(5)")
+print(take()[1][0], take()[1][0], launcher.wait())
+"#
+        ))
+        .prints("READY=1 4\nREADY=1 STATUS=done 5");
+    }
+}

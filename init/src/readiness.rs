@@ -153,10 +153,7 @@ impl Readiness {
     }
 
     fn poll(&mut self, timeout: Option<u64>) -> Option<News> {
-        let manager = self.manager.as_ref().map(|manager| manager.receiver.descriptor());
-        let (signals, reading, parent) = (&self.signals, &self.reading, &self.parent);
-        let descriptors = [signals.as_ref(), reading.as_ref(), manager, parent.as_ref()];
-        let [signal, newline, message, parent] = sys::poll(descriptors, timeout).ok()?;
+        let [signal, newline, message, parent] = self.look(timeout)?;
         if signal {
             return Some(News::Signal);
         }
@@ -164,16 +161,42 @@ impl Readiness {
             self.parent = None;
             return Some(News::ParentEnded);
         }
+        self.hear(newline, message).then_some(News::Ready)
+    }
+
+    /// Takes in what has been said by now, so that a signal does not overtake it: it may be about the
+    /// end of whoever said it. No flood of words keeps a signal back for long. Says whether the
+    /// payload has become ready.
+    pub(crate) fn catch_up(&mut self) -> bool {
+        const MOST: usize = 64;
+        let mut is_ready = false;
+        for _ in 0..MOST {
+            match self.look(Some(0)) {
+                Some([_, newline, message, _]) if newline || message => {
+                    is_ready |= self.hear(newline, message);
+                }
+                Some(_) | None => break,
+            }
+        }
+        is_ready
+    }
+
+    /// What there is: a signal, a newline, a message, the parent's end.
+    fn look(&self, timeout: Option<u64>) -> Option<[bool; 4]> {
+        let manager = self.manager.as_ref().map(|manager| manager.receiver.descriptor());
+        let (signals, reading, parent) = (&self.signals, &self.reading, &self.parent);
+        sys::poll([signals.as_ref(), reading.as_ref(), manager, parent.as_ref()], timeout).ok()
+    }
+
+    /// Takes in one word of each kind that there is; says whether the payload has become ready by it.
+    fn hear(&mut self, newline: bool, message: bool) -> bool {
         if newline && self.read_newline() {
             if let Some(manager) = &mut self.manager {
                 manager.tell(READY, &[]);
             }
-            return Some(News::Ready);
+            return true;
         }
-        if message && self.manager.as_mut().is_some_and(Manager::pass_on) {
-            return self.is_ready_now().then_some(News::Ready);
-        }
-        None
+        message && self.manager.as_mut().is_some_and(Manager::pass_on) && self.is_ready_now()
     }
 
     /// The payload says that it is ready; whether that is new.

@@ -142,6 +142,9 @@ impl Command<'_> {
             }
             match self.readiness.wait(left) {
                 News::Signal => {
+                    if self.readiness.catch_up() {
+                        self.ready();
+                    }
                     if let Some(signal) = sys::wait_for_signal(Some(0)) {
                         return Some(signal);
                     }
@@ -223,6 +226,8 @@ impl Command<'_> {
         let options = self.options;
         let subject: &[u8] = if self.main == Some(pid) {
             self.group = self.main.take();
+            // What it said last is passed on. That it was ready matters to nobody else any more.
+            let _ = self.readiness.catch_up();
             let restarts = options.rules.restart != Restart::Never;
             if options.verbosity < if restarts { 1 } else { 2 } {
                 return;
