@@ -31,12 +31,14 @@ mod walk;
 
 use args::Request;
 use error::Error;
+#[cfg(fuzzing)]
+pub use root::fuzz;
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::{Arguments, Stream, write};
 
 /// The C library calls this. `std`'s own start-up is left out: it aborts where standard streams are
 /// closed and /dev/null is missing, and it ignores SIGPIPE, which the payload would inherit.
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 extern "C" fn main(
@@ -50,7 +52,7 @@ extern "C" fn main(
 }
 
 /// Does what the arguments ask for, and returns the exit status.
-#[cfg_attr(test, allow(dead_code))]
+#[cfg_attr(any(test, fuzzing), allow(dead_code))]
 fn run(arguments: Arguments) -> u8 {
     let result = args::parse(arguments).and_then(|request| match request {
         Request::Spawn(mut spec) => spawn(&mut spec),

@@ -9,6 +9,8 @@ mod cpio;
 mod decompress;
 mod elf;
 mod etc_files;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod image;
 mod interrupt;
 mod ldconf;

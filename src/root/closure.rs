@@ -7,6 +7,8 @@ mod script;
 use super::elf::{self, Elf};
 use super::view::{Found, Link, View};
 use crate::error::{Error, quote};
+#[cfg(fuzzing)]
+pub(super) use modules::Uses;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::rc::Rc;

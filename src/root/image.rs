@@ -71,7 +71,10 @@ fn piece(unpack: &mut Unpack<'_>, source: Source, format: Format) -> Result<Sour
     thread.join().map_err(|_| Error::plain("the thread that decompresses has failed"))
 }
 
-fn start(mut source: Source, format: Format) -> Result<(JoinHandle<Source>, Decoded), Error> {
+pub(super) fn start(
+    mut source: Source,
+    format: Format,
+) -> Result<(JoinHandle<Source>, Decoded), Error> {
     let (mut sink, decoded) = pipe();
     let work = move || {
         let result = decompress(format, &mut source, &mut sink);

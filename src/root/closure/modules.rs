@@ -5,7 +5,7 @@ use crate::root::ldconf::join;
 
 /// Functions of the C library that open more, a bit for each kind.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
-pub(super) struct Uses(u8);
+pub(crate) struct Uses(u8);
 
 /// Looks users and groups up.
 const USERS: Uses = Uses(1);
@@ -16,7 +16,7 @@ const UNWINDS: Uses = Uses(4);
 
 impl Uses {
     /// What an object imports.
-    pub(super) fn of(elf: &Elf, source: &dyn Source) -> Uses {
+    pub(crate) fn of(elf: &Elf, source: &dyn Source) -> Uses {
         let mut uses = Uses::default();
         // musl and the loaders have nothing of the kind; nor does what needs no library.
         if !elf.needed.is_empty() {
