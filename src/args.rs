@@ -37,6 +37,9 @@ Runs processes in Linux namespaces of their own.
   spawn [OPTION]... [--] COMMAND [ARGUMENT]...  run COMMAND in new namespaces
   init [OPTION]... [--] COMMAND [ARGUMENT]...   run COMMAND as PID 1 should
   forkn CLEANUP COMMAND [ARGUMENT]...           run COMMAND, then CLEANUP
+  exec NAME [OPTION]... [--] COMMAND...         run COMMAND in an instance too
+  list, inspect NAME                            what instances there are
+  signal NAME SIGNAL, stop NAME, wait NAME      what becomes of one
   gc                                            heal what killed launchers left
   make-root TYPE [OPTION]...                    make a root, or add to one
   get-root TYPE                                 print the path of a root
@@ -69,6 +72,12 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
         b"make-root" => make_root::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
         b"forkn" => forkn(arguments),
+        b"list" => instances::parse_list(arguments),
+        b"inspect" => instances::parse_inspect(arguments),
+        b"signal" => instances::parse_signal(arguments),
+        b"stop" => instances::parse_stop(arguments),
+        b"wait" => instances::parse_wait(arguments),
+        b"exec" | b"attach" => instances::parse_exec(arguments),
         b"gc" => instances::parse_gc(arguments),
         b"get-root" => make_root::parse_get(arguments),
         b"help" => help(arguments),
@@ -106,6 +115,12 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
         b"make-root" => Ok(Request::Print(make_root::HELP)),
         b"init" => Ok(Request::Print(unshared_init::command_line::HELP)),
         b"forkn" => Ok(Request::Print(FORKN_HELP)),
+        b"list" => Ok(Request::Print(instances::LIST_HELP)),
+        b"inspect" => Ok(Request::Print(instances::INSPECT_HELP)),
+        b"signal" => Ok(Request::Print(instances::SIGNAL_HELP)),
+        b"stop" => Ok(Request::Print(instances::STOP_HELP)),
+        b"wait" => Ok(Request::Print(instances::WAIT_HELP)),
+        b"exec" | b"attach" => Ok(Request::Print(instances::EXEC_HELP)),
         b"gc" => Ok(Request::Print(instances::GC_HELP)),
         b"get-root" => Ok(Request::Print(make_root::GET_HELP)),
         b"help" => Ok(Request::Print(HELP)),

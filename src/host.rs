@@ -138,10 +138,15 @@ fn subordinate_ranges(text: &[u8], name: &[u8], uid: u32) -> Vec<(u32, u32)> {
 pub(crate) fn read_file(path: &str) -> Result<Vec<u8>, Errno> {
     use rustix::fs::{Mode, OFlags};
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    read_open(&file)
+}
+
+/// Reads what is left of an open file.
+pub(crate) fn read_open(file: &rustix::fd::OwnedFd) -> Result<Vec<u8>, Errno> {
     let mut text = Vec::new();
     loop {
         text.reserve(4096);
-        match rustix::io::read(&file, rustix::buffer::spare_capacity(&mut text)) {
+        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut text)) {
             Ok(0) => return Ok(text),
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),

@@ -58,7 +58,7 @@ fn run(arguments: Arguments) -> u8 {
         Request::Spawn(mut spec) => spawn(&mut spec),
         Request::GetRoot(root) => get_root(&root),
         Request::MakeRoot(request) => root::make(&request).and_then(|text| print(text.as_bytes())),
-        Request::Instances(command) => instances::run(&command),
+        Request::Instances(command) => instances::run(command),
         Request::Init(program, arguments) => {
             Ok(unshared_init::command_line::run(program, arguments, env!("UNSHARED_VERSION")))
         }

@@ -106,8 +106,13 @@ pub(crate) fn pause() {
 }
 
 fn cannot(what: &str, path: &CString, errno: Errno) -> Error {
+    let hint = match errno {
+        Errno::ROFS => Some("UNSHARED_STATE names another"),
+        Errno::ACCESS => Some("it is another user's"),
+        _ => None,
+    };
     Error::system(format!("{what} the state directory {}", quote(path.as_bytes())), errno)
-        .maybe_hint((errno == Errno::ROFS).then(|| "UNSHARED_STATE names another".to_owned()))
+        .maybe_hint(hint.map(ToOwned::to_owned))
 }
 
 /// Where the state directory is, and whether that is the default.

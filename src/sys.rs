@@ -218,6 +218,15 @@ pub(crate) fn read_signal(descriptor: &OwnedFd) -> Option<(Signal, Sender)> {
     }
 }
 
+/// pidfd_send_signal(2) (Linux 5.1), which takes any of the 64 signals.
+pub(crate) fn send_through(process: &OwnedFd, signal: Signal) -> Result<(), Errno> {
+    let (process, number) = (process.as_raw_fd(), signal.number());
+    let nothing = core::ptr::null::<libc::siginfo_t>();
+    // SAFETY: takes numbers, and no information about the sender.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process, number, nothing, 0) };
+    if result == 0 { Ok(()) } else { Err(last_error()) }
+}
+
 /// An argument list for execve(2), which stays until the process ends.
 pub(crate) fn arguments(strings: Vec<CString>) -> Arguments {
     let list = leak(strings, 1);

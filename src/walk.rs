@@ -17,7 +17,7 @@ use unshared_init::sys::{Arguments, Environment, SignalState};
 
 pub(crate) mod channel;
 mod child;
-mod command;
+pub(crate) mod command;
 mod missing;
 mod parent;
 pub(crate) mod report;

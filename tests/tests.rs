@@ -19,6 +19,7 @@ mod init_readiness;
 mod init_restart;
 mod init_stress;
 mod init_terminal;
+mod instance_commands;
 mod instances;
 mod jobs;
 mod make_root;

@@ -2,7 +2,62 @@
 use super::Request;
 use crate::error::{Error, quote};
 use crate::instances::Instances;
+use crate::instances::exec::{Execute, User};
+use crate::root::place::{NAMES, is_name};
+use crate::spec::idmap::parse_id;
+use lexopt::{Arg, Parser};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use unshared_init::number::{SECOND, seconds};
+use unshared_init::signal::Signal;
 use unshared_init::sys::Arguments;
+
+pub(crate) const LIST_HELP: &str = "\
+Usage: unshared-cli list [--json] [-q]
+
+Lists the named instances. AGE is since the start; STATE is starting, running,
+ended:STATUS, or lost where the launcher was killed (see: unshared-cli gc).
+
+  --json       all that is known of each, as JSON
+  -q, --quiet  names only
+
+Example: unshared-cli list -q
+";
+
+pub(crate) const INSPECT_HELP: &str = "\
+Usage: unshared-cli inspect NAME
+
+Prints all that is known of an instance, as JSON.
+
+Example: unshared-cli inspect web
+";
+
+pub(crate) const SIGNAL_HELP: &str = "\
+Usage: unshared-cli signal NAME SIGNAL
+
+Sends a signal, by name or by number, to the first process of an instance, which
+passes it on to the command if it is our init.
+
+Example: unshared-cli signal web HUP
+";
+
+pub(crate) const STOP_HELP: &str = "\
+Usage: unshared-cli stop NAME [--grace SECONDS]
+
+Sends TERM to an instance, and KILL when the grace period is over (10 seconds,
+unless told otherwise). Returns once nothing of it is left; no later.
+
+Example: unshared-cli stop web --grace 2
+";
+
+pub(crate) const WAIT_HELP: &str = "\
+Usage: unshared-cli wait NAME
+
+Waits for the end of an instance, and ends with its exit status. Of a detached
+one that can be had also after its end, until its record is removed.
+
+Example: unshared-cli wait web; echo $?
+";
 
 pub(crate) const GC_HELP: &str = "\
 Usage: unshared-cli gc
@@ -14,6 +69,198 @@ the names of those that had a launcher killed.
 Example: unshared-cli gc
 ";
 
+pub(crate) const EXEC_HELP: &str = "\
+Usage: unshared-cli exec NAME [OPTION]... [--] COMMAND [ARGUMENT]...
+
+Runs COMMAND in an instance that runs: in its namespaces, its root and its
+cgroup, with the ids, capabilities and limits that its own command has. Ends
+with COMMAND's exit status. Also called attach.
+
+  --user UID[:GID]|NAME  other ids; a NAME is one of the instance's /etc/passwd
+  --cwd DIRECTORY        another directory
+  --env NAME=VALUE       a variable more (repeatable)
+
+Example: unshared-cli exec web -- sh -c 'id; ps ax'
+";
+
+/// A command line of one name and a few options.
+struct Reader {
+    command: &'static str,
+    parser: Parser,
+}
+
+impl Reader {
+    fn new(command: &'static str, arguments: Arguments) -> Reader {
+        let words: Vec<OsString> =
+            arguments.map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
+        Reader { command, parser: Parser::from_args(words) }
+    }
+
+    fn usage(&self, problem: impl Into<String>) -> Error {
+        Error::usage(problem, self.command)
+    }
+
+    fn wrong(&self, value: &OsStr, expected: &str) -> Error {
+        self.usage(format!("{}: {expected}", quote(value.as_bytes())))
+    }
+
+    fn explain(&self, error: lexopt::Error) -> Error {
+        match error {
+            lexopt::Error::UnexpectedArgument(word) => {
+                self.usage(format!("one word too many: {}", quote(word.as_bytes())))
+            }
+            other => super::explain(other, self.command),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Arg<'_>>, Error> {
+        let command = self.command;
+        self.parser.next().map_err(|error| super::explain(error, command))
+    }
+
+    fn value(&mut self) -> Result<OsString, Error> {
+        self.parser.value().map_err(|error| super::explain(error, self.command))
+    }
+
+    /// The name of an instance, said once.
+    fn name(&self, word: OsString, place: &mut Option<CString>) -> Result<(), Error> {
+        if place.is_some() {
+            return Err(self.explain(lexopt::Error::UnexpectedArgument(word)));
+        }
+        if !is_name(word.as_bytes()) {
+            return Err(self.wrong(&word, NAMES));
+        }
+        *place = Some(self.text(word)?);
+        Ok(())
+    }
+
+    fn text(&self, word: OsString) -> Result<CString, Error> {
+        CString::new(word.into_vec()).map_err(|_| self.usage("a zero byte"))
+    }
+
+    fn needed<T>(&self, place: Option<T>, what: &str) -> Result<T, Error> {
+        place.ok_or_else(|| self.usage(format!("{what} is needed")))
+    }
+}
+
+/// What an option is, free of the parser that it came from.
+enum Word {
+    Option(String),
+    Value(OsString),
+}
+
+impl Reader {
+    /// The next word; `None` at the end. `--help` is told by an empty option.
+    fn word(&mut self) -> Result<Option<Word>, Error> {
+        Ok(self.next()?.map(|argument| match argument {
+            Arg::Long("help") | Arg::Short('h') => Word::Option(String::new()),
+            Arg::Long(name) => Word::Option(format!("--{name}")),
+            Arg::Short(letter) => Word::Option(format!("-{letter}")),
+            Arg::Value(word) => Word::Value(word),
+        }))
+    }
+
+    fn unknown(&self, option: &str) -> Error {
+        self.usage(format!("there is no option {}", quote(option)))
+    }
+}
+
+/// `list`.
+pub(crate) fn parse_list(arguments: Arguments) -> Result<Request, Error> {
+    let mut reader = Reader::new("list", arguments);
+    let (mut json, mut names) = (false, false);
+    while let Some(word) = reader.word()? {
+        match word {
+            Word::Option(option) => match option.as_str() {
+                "" => return Ok(Request::Print(LIST_HELP)),
+                "--json" => json = true,
+                "-q" | "--quiet" => names = true,
+                other => return Err(reader.unknown(other)),
+            },
+            Word::Value(word) => {
+                return Err(reader.explain(lexopt::Error::UnexpectedArgument(word)));
+            }
+        }
+    }
+    if json && names {
+        return Err(reader.usage("either --json or -q"));
+    }
+    Ok(Request::Instances(Instances::List { json, names }))
+}
+
+/// A command that takes a name and nothing else.
+fn parse_name(
+    command: &'static str,
+    help: &'static str,
+    arguments: Arguments,
+    make: fn(CString) -> Instances,
+) -> Result<Request, Error> {
+    let mut reader = Reader::new(command, arguments);
+    let mut name = None;
+    while let Some(word) = reader.word()? {
+        match word {
+            Word::Option(option) if option.is_empty() => return Ok(Request::Print(help)),
+            Word::Option(option) => return Err(reader.unknown(&option)),
+            Word::Value(word) => reader.name(word, &mut name)?,
+        }
+    }
+    Ok(Request::Instances(make(reader.needed(name, "the name of an instance")?)))
+}
+
+/// `inspect`.
+pub(crate) fn parse_inspect(arguments: Arguments) -> Result<Request, Error> {
+    parse_name("inspect", INSPECT_HELP, arguments, Instances::Inspect)
+}
+
+/// `wait`.
+pub(crate) fn parse_wait(arguments: Arguments) -> Result<Request, Error> {
+    parse_name("wait", WAIT_HELP, arguments, Instances::Wait)
+}
+
+/// `signal`.
+pub(crate) fn parse_signal(arguments: Arguments) -> Result<Request, Error> {
+    let mut reader = Reader::new("signal", arguments);
+    let (mut name, mut signal) = (None, None);
+    while let Some(word) = reader.word()? {
+        match word {
+            Word::Option(option) if option.is_empty() => return Ok(Request::Print(SIGNAL_HELP)),
+            Word::Option(option) => return Err(reader.unknown(&option)),
+            Word::Value(word) if name.is_some() && signal.is_none() => {
+                let parsed = Signal::parse(word.as_bytes());
+                signal =
+                    Some(parsed.ok_or_else(|| reader.wrong(&word, "there is no such signal"))?);
+            }
+            Word::Value(word) => reader.name(word, &mut name)?,
+        }
+    }
+    let name = reader.needed(name, "the name of an instance")?;
+    let signal = reader.needed(signal, "a signal")?;
+    Ok(Request::Instances(Instances::Signal(name, signal)))
+}
+
+/// `stop`.
+pub(crate) fn parse_stop(arguments: Arguments) -> Result<Request, Error> {
+    let mut reader = Reader::new("stop", arguments);
+    let (mut name, mut grace) = (None, 10 * SECOND);
+    while let Some(word) = reader.word()? {
+        match word {
+            Word::Option(option) => match option.as_str() {
+                "" => return Ok(Request::Print(STOP_HELP)),
+                "--grace" => {
+                    let value = reader.value()?;
+                    let parsed = seconds(value.as_bytes());
+                    grace = parsed
+                        .ok_or_else(|| reader.wrong(&value, "a number of seconds, from 0"))?;
+                }
+                other => return Err(reader.unknown(other)),
+            },
+            Word::Value(word) => reader.name(word, &mut name)?,
+        }
+    }
+    let name = reader.needed(name, "the name of an instance")?;
+    Ok(Request::Instances(Instances::Stop(name, grace)))
+}
+
 /// `gc`.
 pub(crate) fn parse_gc(arguments: Arguments) -> Result<Request, Error> {
     match arguments.first().map(|word| word.to_bytes()) {
@@ -21,4 +268,76 @@ pub(crate) fn parse_gc(arguments: Arguments) -> Result<Request, Error> {
         Some(b"--help" | b"-h") => Ok(Request::Print(GC_HELP)),
         Some(word) => Err(Error::usage(format!("gc takes no {}", quote(word)), "gc")),
     }
+}
+
+/// `exec`. The command is all from the second word on that is no option, or from `--`.
+pub(crate) fn parse_exec(arguments: Arguments) -> Result<Request, Error> {
+    let mut reader = Reader::new("exec", arguments);
+    let count = arguments.count();
+    let (mut name, mut user, mut cwd, mut variables) = (None, None, None, Vec::new());
+    let command = loop {
+        let Some(word) = reader.word()? else { break None };
+        match word {
+            Word::Option(option) => match option.as_str() {
+                "" => return Ok(Request::Print(EXEC_HELP)),
+                "--user" => user = Some(parse_user(&mut reader)?),
+                "--cwd" => {
+                    let value = reader.value()?;
+                    cwd = Some(reader.text(value)?);
+                }
+                "--env" => {
+                    let value = reader.value()?;
+                    if value.as_bytes().iter().position(|byte| *byte == b'=').unwrap_or(0) == 0 {
+                        return Err(reader.wrong(&value, "NAME=VALUE is needed"));
+                    }
+                    variables.push(reader.text(value)?);
+                }
+                other => return Err(reader.unknown(other)),
+            },
+            Word::Value(word) if name.is_none() => reader.name(word, &mut name)?,
+            Word::Value(_) => {
+                let rest =
+                    reader.parser.raw_args().map_err(|error| super::explain(error, "exec"))?;
+                let following = rest.as_slice().len();
+                break Some(skip(arguments, count - following - 1));
+            }
+        }
+    };
+    let name = reader.needed(name, "the name of an instance")?;
+    let command = reader.needed(command, "a command")?;
+    Ok(Request::Instances(Instances::Execute(Box::new(Execute {
+        name,
+        user,
+        cwd,
+        variables,
+        command,
+    }))))
+}
+
+fn parse_user(reader: &mut Reader) -> Result<User, Error> {
+    let value = reader.value()?;
+    let id = |text: &str| parse_id(text).filter(|id| *id != u32::MAX);
+    let text = value.to_str().unwrap_or_default();
+    let (uid, gid) = match text.split_once(':') {
+        Some((uid, gid)) => (id(uid), id(gid).map(Some)),
+        None => (id(text), Some(None)),
+    };
+    match (uid, gid) {
+        (Some(uid), Some(gid)) => Ok(User::Ids(uid, gid)),
+        _ if value.is_empty()
+            || text.contains(':')
+            || text.starts_with(|c: char| c.is_numeric()) =>
+        {
+            Err(reader.wrong(&value, "UID, UID:GID or a name"))
+        }
+        _ => reader.text(value).map(User::Name),
+    }
+}
+
+/// The arguments without the first `count`.
+fn skip(mut arguments: Arguments, count: usize) -> Arguments {
+    for _ in 0..count {
+        arguments = arguments.rest();
+    }
+    arguments
 }

@@ -33,8 +33,8 @@ pub(crate) fn run() -> Result<u8, Error> {
     first.map_or(Ok(0), Err)
 }
 
-/// Heals one. Whether there was something to heal.
-fn one(name: &CStr) -> Result<bool, Error> {
+/// Heals one, and removes its record. Whether there was something to heal.
+pub(super) fn one(name: &CStr) -> Result<bool, Error> {
     let cannot = |what: &str, errno: Errno| {
         Error::system(format!("{what} the record of instance {}", quote(name.to_bytes())), errno)
     };

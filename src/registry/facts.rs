@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) namespaces: Vec<Vec<u8>>,
     /// Where the root is.
     pub(crate) root: Option<CString>,
+    /// Its addresses.
+    pub(crate) addresses: Vec<Vec<u8>>,
     /// What is run inside.
     pub(crate) command: Vec<Vec<u8>>,
     /// Where the hooks were run.
@@ -38,6 +40,18 @@ pub(crate) struct Facts {
     pub(crate) postexec: Vec<CString>,
     /// What is to be undone, and whether it stays once the payload has been executed.
     pub(crate) undo: Vec<(Undo, bool)>,
+}
+
+/// How far an instance is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// The payload has not been executed yet.
+    Starting,
+    Running,
+    /// With that status, and everything has been taken back.
+    Ended(u8),
+    /// Its launcher was killed.
+    Lost,
 }
 
 /// In the place of a process number in another boot's record, it is somebody else's.
@@ -94,6 +108,7 @@ impl Facts {
             b"words" => self.words = values.to_vec(),
             b"namespaces" => self.namespaces = values.to_vec(),
             b"root" => self.root = text(),
+            b"addresses" => self.addresses = values.to_vec(),
             b"command" => self.command = values.to_vec(),
             b"directory" => self.directory = text(),
             b"postexec" => self.postexec.extend(text()),
@@ -101,6 +116,16 @@ impl Facts {
             b"undo-failure" => self.undo.extend(Undo::parse(values).map(|undo| (undo, true))),
             // Another version of this program may know more.
             _ => {}
+        }
+    }
+
+    /// How far it is.
+    pub(crate) fn stage(&self) -> Stage {
+        match (self.ended, self.holder()) {
+            (Some(status), _) => Stage::Ended(status),
+            (None, Some(_)) if self.launched => Stage::Running,
+            (None, Some(_)) => Stage::Starting,
+            (None, None) => Stage::Lost,
         }
     }
 

@@ -1,8 +1,10 @@
 //! A process that is known by its number and the time of its start, since numbers are given again.
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags};
 use std::time::{Duration, Instant};
+use unshared_init::signal::Signal;
+use unshared_init::sys::send;
 
 /// A process, running or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,11 +63,11 @@ impl Process {
     /// Sends a signal. `ESRCH` if it has ended.
     pub(crate) fn send(self, signal: Signal) -> Result<(), Errno> {
         match self.open()? {
-            Some(descriptor) => match rustix::process::pidfd_send_signal(&descriptor, signal) {
-                Err(Errno::NOSYS | Errno::PERM) => rustix::process::kill_process(self.pid, signal),
+            Some(descriptor) => match crate::sys::send_through(&descriptor, signal) {
+                Err(Errno::NOSYS | Errno::PERM) => send(self.pid, signal),
                 other => other,
             },
-            None => rustix::process::kill_process(self.pid, signal),
+            None => send(self.pid, signal),
         }
     }
 

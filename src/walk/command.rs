@@ -33,7 +33,7 @@ pub(super) fn commands(spec: &Spec, root: Option<&CString>) -> Vec<Arguments> {
 }
 
 /// The caller's environment, or an empty one, with the variables that were given.
-pub(super) fn environment(spec: &Spec, root: Option<&CString>) -> Environment {
+pub(crate) fn environment(spec: &Spec, root: Option<&CString>) -> Environment {
     // The way into the root is a hook as well.
     let inherited = match spec.chroot {
         Some(_) => crate::hooks::environment(spec, root, &[]),

@@ -77,7 +77,7 @@ pub(crate) fn signal_name(signal: Signal) -> String {
 }
 
 /// A string of JSON (RFC 8259).
-fn json_string(text: &str) -> String {
+pub(crate) fn json_string(text: &str) -> String {
     let mut string = String::from("\"");
     for character in text.chars() {
         match character {

@@ -40,6 +40,13 @@ impl Outcome {
         self
     }
 
+    /// Fails unless that is what came on standard error.
+    #[track_caller]
+    pub(crate) fn err_is(self, expected: &str) -> Outcome {
+        assert_eq!(self.err, expected, "{self:?}");
+        self
+    }
+
     /// Fails unless that is what came on standard output.
     #[track_caller]
     pub(crate) fn out_is(self, expected: &str) {
