@@ -136,6 +136,7 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (Step::SetTimeOffsets { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {
             NEEDS_ADMIN
         }
+        (Step::ChangeDirectory(_), Errno::XDEV) => "it is outside of the root directory",
         (Step::MakeMountsPrivate, Errno::INVAL) => {
             "\"/\" is a chroot and not a mount; bind the directory onto itself before chroot"
         }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::thread::LinkNameSpaceType;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use unshared_init::exec;
 use unshared_init::sys::{Memory, SignalState};
 
@@ -127,7 +127,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::SetLoopbackUp => link::set_loopback_up(),
         Step::SetHostname(name) => rustix::system::sethostname(name.as_bytes()),
         Step::SetDomainname(name) => rustix::system::setdomainname(name.as_bytes()),
-        Step::ChangeDirectory(path) => rustix::process::chdir(path.as_c_str()),
+        Step::ChangeDirectory(path) => change_directory(path),
         Step::DenySetgroups
         | Step::WriteUidMap(_)
         | Step::WriteGidMap(_)
@@ -171,6 +171,15 @@ pub(crate) fn enter_time_namespace(offsets: Option<(i64, i64)>) -> Result<(), Er
         rustix::fd::AsFd::as_fd(&namespace),
         Some(LinkNameSpaceType::Time),
     )
+}
+
+/// chdir(2), but not to what is outside of the root: a link in /proc may lead there (EXDEV).
+fn change_directory(path: &CStr) -> Result<(), Errno> {
+    rustix::process::chdir(path)?;
+    match rustix::process::getcwd(Vec::new())?.to_bytes().starts_with(b"/") {
+        true => Ok(()),
+        false => Err(Errno::XDEV),
+    }
 }
 
 /// Groups first, and the user id last, since it takes the right to change the others with it.

@@ -9,6 +9,7 @@ use crate::step::{Side, Step};
 use crate::sys::{self, Cloned};
 use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
+use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::CString;
@@ -151,6 +152,9 @@ fn kept(spec: &Spec) -> Vec<i32> {
 /// The descriptors that were named must be there; the one for the status is ours alone unless it
 /// was named twice.
 fn check_descriptors(spec: &Spec) -> Result<(), Error> {
+    if spec.root.is_some() && spec.chroot.is_none() {
+        [0, 1, 2].into_iter().chain(spec.keep_fds.iter().copied()).try_for_each(leads_nowhere)?;
+    }
     for (option, number) in spec
         .keep_fds
         .iter()
@@ -177,6 +181,18 @@ fn check_descriptors(spec: &Spec) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whoever has a directory of the old root can go up from it.
+fn leads_nowhere(number: i32) -> Result<(), Error> {
+    let is_directory =
+        |status: Stat| FileType::from_raw_mode(status.st_mode) == FileType::Directory;
+    if rustix::fs::fstat(sys::descriptor(number)).is_ok_and(is_directory) {
+        return Err(Error::plain(format!(
+            "descriptor {number} is a directory, which would lead out of the root"
+        )));
+    }
+    Ok(())
 }
 
 fn set_close_on_exec(number: i32, on: bool) -> Result<(), Errno> {
