@@ -201,6 +201,12 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
              mount private"
         }
         (Step::BindNamespace(..), Errno::PERM) => "only root can mount",
+        (Step::SetSeccomp { log: true, .. }, Errno::INVAL | Errno::NOSYS) => {
+            "--seccomp-log needs Linux 4.14, or the kernel takes no such program"
+        }
+        (Step::SetSeccomp { .. }, Errno::INVAL) => {
+            "the kernel takes no such program, or has no filters of system calls"
+        }
         (Step::SetTimeOffsets { .. }, Errno::NOSPC | Errno::USERS) => {
             let mut time = Namespaces::default();
             time.add(Namespace::Time);

@@ -1,5 +1,6 @@
 //! What the host has: facts that a plan depends on, looked up only where the spec needs them.
 use crate::error::{Error, quote};
+use crate::seccomp::{self, Instruction, Seccomp};
 use crate::spec::idmap::{Extent, parse_id};
 use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
@@ -27,6 +28,8 @@ pub(crate) struct Host {
     pub(crate) root: Option<CString>,
     /// What filesystem each of the spec's mounts holds, where it is a disk.
     pub(crate) filesystems: Vec<Option<&'static CStr>>,
+    /// The filter of the payload's system calls.
+    pub(crate) filter: Vec<Instruction>,
 }
 
 impl Host {
@@ -39,8 +42,13 @@ impl Host {
             root = Some(ABOVE.to_owned());
         }
         let filesystems = spec.mounts.iter().map(filesystem).collect::<Result<_, _>>()?;
+        let filter = match spec.seccomp() {
+            Seccomp::None => Vec::new(),
+            Seccomp::Default => seccomp::default(has_old_ptrace()),
+            Seccomp::File(path) => seccomp::read(path)?,
+        };
         if !spec.namespaces.has(Namespace::User) {
-            return Ok(Host { root, filesystems, ..Host::default() });
+            return Ok(Host { root, filesystems, filter, ..Host::default() });
         }
         let wanted = CapabilitySet::SETUID | CapabilitySet::SETGID;
         let may_map = rustix::thread::capabilities(None)
@@ -51,6 +59,7 @@ impl Host {
             may_map,
             root,
             filesystems,
+            filter,
             ..Host::default()
         };
         if spec.map == Some(MapChoice::Auto) {
@@ -69,6 +78,18 @@ fn filesystem(mount: &Mount) -> Result<Option<&'static CStr>, Error> {
         Mount::Data { source, .. } => crate::disk::look(source),
         Mount::Bind { .. } | Mount::Tmpfs { .. } => Ok(None),
     }
+}
+
+/// Whether a traced process may change its system call behind the filter's back: before Linux 4.8
+/// (seccomp(2)). A release that cannot be read counts as old.
+fn has_old_ptrace() -> bool {
+    is_before_4_8(rustix::system::uname().release().to_bytes())
+}
+
+fn is_before_4_8(release: &[u8]) -> bool {
+    let mut parts = release.split(|byte| !byte.is_ascii_digit());
+    let mut number = || std::str::from_utf8(parts.next()?).ok().and_then(parse_id);
+    number().zip(number()).is_none_or(|version| version < (4, 8))
 }
 
 /// Where a root is mounted that has no directory: on our own. A path from `/` begins below what is
@@ -162,6 +183,16 @@ mod tests {
     fn subordinate_ids_are_found_by_name_and_by_number() {
         let text = b"other:1:2\nme:100000:65536\n1000:200000:10\nme:bad:1\nme\nme:5:0\n";
         assert_eq!(subordinate_ranges(text, b"me", 1000), [(100_000, 65536), (200_000, 10)]);
+    }
+
+    #[test]
+    fn releases_are_compared_as_numbers() {
+        for old in ["3.8.0", "4.7.10-x", "4.4", "nonsense", "4"] {
+            assert!(is_before_4_8(old.as_bytes()), "{old}");
+        }
+        for new in ["4.8.0", "4.19.0-27-amd64", "5.4.0", "6.18.44-fc", "10.0"] {
+            assert!(!is_before_4_8(new.as_bytes()), "{new}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod plan;
 mod registry;
 mod root;
 mod script;
+mod seccomp;
 mod spec;
 mod step;
 mod sys;

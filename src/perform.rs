@@ -82,6 +82,8 @@ pub(crate) fn in_parent(
         | Step::SetHostname(_)
         | Step::SetDomainname(_)
         | Step::ChangeDirectory(_)
+        | Step::SetNoNewPrivs
+        | Step::SetSeccomp { .. }
         | Step::Execute => Err(Errno::INVAL.into()),
     }
 }
@@ -128,6 +130,8 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::SetHostname(name) => rustix::system::sethostname(name.as_bytes()),
         Step::SetDomainname(name) => rustix::system::setdomainname(name.as_bytes()),
         Step::ChangeDirectory(path) => change_directory(path),
+        Step::SetNoNewPrivs => rustix::thread::set_no_new_privs(true),
+        Step::SetSeccomp { filter, log, .. } => crate::sys::set_seccomp(filter, *log),
         Step::DenySetgroups
         | Step::WriteUidMap(_)
         | Step::WriteGidMap(_)

@@ -2,6 +2,7 @@
 //! the same plan.
 use crate::error::Error;
 use crate::host::Host;
+use crate::seccomp::Seccomp;
 use crate::spec::idmap::{Extent, IdMap};
 use crate::spec::mount::Mount;
 use crate::spec::namespace::{Namespace, Namespaces};
@@ -55,7 +56,7 @@ pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
         steps.child(Step::SetParentDeathSignal);
     }
     steps.inside(spec, host);
-    steps.payload(spec, maps.as_ref());
+    steps.payload(spec, host, maps.as_ref());
     Ok(Plan { namespaces, steps: steps.0 })
 }
 
@@ -168,7 +169,7 @@ impl Steps {
     }
 
     /// What each process does that is about to execute something.
-    fn payload(&mut self, spec: &Spec, maps: Option<&Maps>) {
+    fn payload(&mut self, spec: &Spec, host: &Host, maps: Option<&Maps>) {
         let mut payload = |step| self.0.push((Side::Payload, step));
         if let Some(path) = &spec.cwd {
             payload(Step::ChangeDirectory(path.clone()));
@@ -179,6 +180,19 @@ impl Steps {
         }
         if spec.die_with_parent && !spec.has_init() {
             payload(Step::SetParentDeathSignal);
+        }
+        if spec.no_new_privs() {
+            payload(Step::SetNoNewPrivs);
+        }
+        // Last, since it may refuse what the steps before it do.
+        let name = match spec.seccomp() {
+            Seccomp::None => None,
+            Seccomp::Default => Some(c"default".to_owned()),
+            Seccomp::File(file) => Some(file.clone()),
+        };
+        if let Some(name) = name {
+            let (filter, log) = (host.filter.clone(), spec.seccomp_log);
+            payload(Step::SetSeccomp { name, filter, log });
         }
         payload(Step::Execute);
     }

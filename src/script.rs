@@ -13,6 +13,9 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     if spec.restart.is_some() {
         script.push_str("# left out: --restart, for which unshare(1) has nothing\n");
     }
+    if !host.filter.is_empty() {
+        script.push_str("# left out: the filter of system calls\n");
+    }
     let has_hooks = [&spec.preexec, &spec.postexec, &spec.pre_mount, &spec.post_mount];
     if spec.chroot.is_some() || has_hooks.iter().any(|hooks| !hooks.is_empty()) {
         let name = spec.name.as_ref().map_or("unshared".into(), |name| name.to_string_lossy());
@@ -199,6 +202,10 @@ impl Unshare {
 fn payload(spec: &Spec, plan: &Plan, mapping: Mapping) -> Vec<String> {
     let mut prefix = String::new();
     for (side, step) in &plan.steps {
+        if let (Side::Payload, Step::SetNoNewPrivs) = (side, step) {
+            prefix.push_str(&step.shell("0"));
+            prefix.push(' ');
+        }
         if let (Side::Payload, Step::SetIds { .. }) = (side, step) {
             // unshare(1) denies setgroups(2) where it maps the group.
             let groups =

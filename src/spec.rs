@@ -1,5 +1,6 @@
 //! What the user asked for, as plain data, and every rule between options.
 use crate::error::Error;
+use crate::seccomp::Seccomp;
 use std::ffi::CString;
 use unshared_init::reaper::Restart;
 use unshared_init::sys::Arguments;
@@ -63,6 +64,11 @@ pub(crate) struct Spec {
     pub(crate) cwd: Option<CString>,
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,
+    /// Nothing is taken from the payload because it has a root of its own.
+    pub(crate) privileged: bool,
+    pub(crate) seccomp: Option<Seccomp>,
+    /// What the filter refuses is written to the kernel's log.
+    pub(crate) seccomp_log: bool,
     pub(crate) no_init: bool,
     pub(crate) no_proc: bool,
     pub(crate) die_with_parent: bool,
@@ -109,6 +115,12 @@ impl Spec {
         }
         if self.overlay && self.unpack.is_some() {
             return refuse("--overlay with --unpack: what is unpacked vanishes anyway");
+        }
+        if self.privileged && self.root.is_none() {
+            return refuse("--privileged is for a --root: without one nothing is taken away");
+        }
+        if self.seccomp_log && *self.seccomp() == Seccomp::None {
+            return refuse("--seccomp-log without a filter: see --seccomp");
         }
         let has_pid = self.namespaces.has(Namespace::Pid);
         if self.no_init && !has_pid {
@@ -159,6 +171,26 @@ impl Spec {
         {
             self.namespaces.add(Namespace::Mount);
         }
+    }
+
+    /// Whether the payload is to have no more rights than one in a container. The way into a root that
+    /// is not ours (`--chroot`) needs them all.
+    pub(crate) fn is_confined(&self) -> bool {
+        self.root.is_some() && !self.privileged && self.chroot.is_none()
+    }
+
+    /// The filter of the payload's system calls.
+    pub(crate) fn seccomp(&self) -> &Seccomp {
+        match &self.seccomp {
+            Some(given) => given,
+            None if self.is_confined() => &Seccomp::Default,
+            None => &Seccomp::None,
+        }
+    }
+
+    /// Whether the payload's programs gain no privileges by execve(2). A filter demands it.
+    pub(crate) fn no_new_privs(&self) -> bool {
+        self.is_confined() || *self.seccomp() != Seccomp::None
     }
 
     /// Whether the payload gets a /proc of its own.

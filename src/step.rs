@@ -1,5 +1,6 @@
 //! The steps of a plan: what each is called when it fails, and how it reads as a shell line.
 use crate::error::quote;
+use crate::seccomp::Instruction;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
@@ -89,6 +90,10 @@ pub(crate) enum Step {
     SetDomainname(CString),
     /// chdir(2).
     ChangeDirectory(CString),
+    /// prctl(PR_SET_NO_NEW_PRIVS).
+    SetNoNewPrivs,
+    /// seccomp(2) with a filter, which has a name or is a file's.
+    SetSeccomp { name: CString, filter: Vec<Instruction>, log: bool },
     /// execve(2) of the command or the expression.
     Execute,
 }
@@ -141,6 +146,10 @@ impl Step {
             Step::SetDomainname(name) => format!("set domainname {}", quote(name.as_bytes())),
             Step::ChangeDirectory(path) => {
                 format!("change to directory {}", quote(path.as_bytes()))
+            }
+            Step::SetNoNewPrivs => "set no_new_privs".to_owned(),
+            Step::SetSeccomp { name, .. } => {
+                format!("set seccomp filter {}", quote(name.as_bytes()))
             }
             Step::Execute => "execute".to_owned(),
         }
@@ -241,6 +250,11 @@ impl Step {
             Step::SetHostname(name) => format!("hostname {}", word(name.as_bytes())),
             Step::SetDomainname(name) => format!("domainname {}", word(name.as_bytes())),
             Step::ChangeDirectory(path) => format!("cd -- {}", word(path.as_bytes())),
+            Step::SetNoNewPrivs => "setpriv --no-new-privs".to_owned(),
+            // As setpriv(1) of util-linux 2.41 has it, for a file.
+            Step::SetSeccomp { name, .. } => {
+                format!("setpriv --seccomp-filter {}", word(name.as_bytes()))
+            }
             Step::Execute => "exec".to_owned(),
         }
     }

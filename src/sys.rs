@@ -7,6 +7,7 @@ mod arena;
 mod copy;
 pub(crate) mod loop_device;
 
+use crate::seccomp::Instruction;
 use crate::spec::namespace::{Namespace, Namespaces};
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -274,6 +275,26 @@ pub(crate) fn descriptor(number: i32) -> rustix::fd::BorrowedFd<'static> {
 fn last_error() -> Errno {
     // SAFETY: the C library's errno is always there to read.
     unshared_init::errno::of(unsafe { *libc::__errno_location() })
+}
+
+/// seccomp(2) with a filter, for this task alone; before Linux 3.17, or where somebody says that there
+/// is no such call, prctl(2). `log` is SECCOMP_FILTER_FLAG_LOG (Linux 4.14).
+pub(crate) fn set_seccomp(filter: &[Instruction], log: bool) -> Result<(), Errno> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?,
+        filter: filter.as_ptr().cast::<libc::sock_filter>().cast_mut(),
+    };
+    let flags = if log { libc::SECCOMP_FILTER_FLAG_LOG } else { 0 };
+    // SAFETY: the kernel reads the program, whose instructions are laid out as its own, and copies it.
+    unsafe {
+        let mode = libc::SECCOMP_SET_MODE_FILTER;
+        let mut result = libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program);
+        if result != 0 && last_error() == Errno::NOSYS && !log {
+            let mode = libc::SECCOMP_MODE_FILTER;
+            result = libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program).into();
+        }
+        if result == 0 { Ok(()) } else { Err(last_error()) }
+    }
 }
 
 /// What [`set_read_only`] does.

@@ -292,7 +292,7 @@ fn nothing_stays_mounted_after_a_failure() {
 #[test]
 fn a_dry_run_prints_what_enters_it() {
     root(&format!(
-        "{MAKE} ln -s busybox $R/bin/umount
+        "{MAKE} ln -s busybox $R/bin/umount; ln -s busybox $R/bin/setpriv
         $CLI spawn --pid --root $R --tmpfs /t/mp --dry-run -- ls / | sh 2>$R/error || cat $R/error"
     ))
     .prints("bin\ndev\nerror\nproc\nsys\nt");

@@ -30,6 +30,7 @@ mod options;
 mod reaper;
 mod reports;
 mod root;
+mod seccomp;
 mod seed;
 mod signals;
 mod terminal;

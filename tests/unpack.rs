@@ -91,9 +91,9 @@ fn a_signal_ends_the_unpacking() {
 
 #[test]
 fn a_dry_run_prints_what_enters_it() {
-    // What unmounts the old root is looked for in the new one.
+    // What unmounts the old root, and what starts the command, is looked for in the new one.
     root(&format!(
-        "{MAKE} ln -s busybox files/bin/umount; (cd files; find . | cpio -o -H newc --quiet) >image
+        "{MAKE} for name in umount setpriv; do ln -s busybox files/bin/$name; done; (cd files; find . | cpio -o -H newc --quiet) >image
         $CLI spawn --pid --root box --unpack image --dry-run -- busybox id -u | sh 2>error || cat error"
     ))
     .prints("0");

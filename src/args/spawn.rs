@@ -1,6 +1,7 @@
 //! The command line of `spawn`.
 use super::Request;
 use crate::error::{Error, quote};
+use crate::seccomp::Seccomp;
 use crate::spec::idmap::{Extent, parse_id};
 use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
@@ -44,6 +45,11 @@ What COMMAND finds:
                         the command where no COMMAND follows)
   --chroot WORD...      an expression that is the way into the root, not ours,
                         run with the root's path and COMMAND behind it
+What COMMAND may do:
+  --seccomp FILE        a compiled filter of its system calls, or \"none\", or
+                        \"default\": ours, which comes with --root
+  --seccomp-log         what is refused goes to the kernel's log
+  --privileged          with --root, take nothing away
 Hooks, shell expressions that see NAME and ROOT (repeatable):
   --preexec WORD...     on your side, before anything; if it fails, status 2
   --postexec WORD...    on your side, after everything; sees UNSHARED_STATUS
@@ -149,6 +155,8 @@ impl Reader {
             "--die-with-parent" => spec.die_with_parent = true,
             "--overlay" => spec.overlay = true,
             "--read-only" => spec.read_only = true,
+            "--privileged" => spec.privileged = true,
+            "--seccomp-log" => spec.seccomp_log = true,
             "--clear-env" => spec.clear_env = true,
             "--re-raise" => spec.re_raise = true,
             "--dry-run" => spec.dry_run = true,
@@ -176,6 +184,7 @@ impl Reader {
             "--cwd" => once(&mut spec.cwd, text(value()?, name)?, name)?,
             "--uid" => once(&mut spec.uid, id(value()?, name)?, name)?,
             "--gid" => once(&mut spec.gid, id(value()?, name)?, name)?,
+            "--seccomp" => once(&mut spec.seccomp, Seccomp::parse(text(value()?, name)?), name)?,
             "--grace" => once(&mut spec.grace, grace(value()?)?, name)?,
             "--root" => once(&mut spec.root, text(value()?, name)?, name)?,
             "--unpack" => once(&mut spec.unpack, text(value()?, name)?, name)?,
