@@ -122,3 +122,21 @@ fn what_is_no_regular_file_is_126_and_not_blamed_on_its_filesystem() {
         outcome.complains(126, &["EACCES", "is no regular file"]);
     });
 }
+
+#[test]
+fn a_script_that_names_no_interpreter_is_told_so() {
+    for line in ["#!", "#!\\n", "#! \\t\\n"] {
+        root(&format!(
+            "f=$(mktemp); printf '{line}' >$f; chmod +x $f; $CLI spawn -- $f; s=$?; rm $f; exit $s"
+        ))
+        .complains(126, &["has a #! line that names no interpreter"]);
+    }
+}
+
+#[test]
+fn a_program_that_is_written_to_and_a_circle_of_interpreters_are_named() {
+    root("f=$(mktemp); cp /bin/true $f; chmod +x $f; exec 9>>$f; $CLI spawn -- $f; s=$?; rm $f; exit $s")
+        .complains(126, &["ETXTBSY", "is open for writing"]);
+    root("f=$(mktemp); echo \"#!$f\" >$f; chmod +x $f; $CLI spawn -- $f; s=$?; rm $f; exit $s")
+        .complains(126, &["ELOOP", "from one interpreter to the next"]);
+}

@@ -1,5 +1,5 @@
 //! The reaper alone: what others get wrong.
-use crate::common::{nobody, python, root};
+use crate::common::{leaves_orphans, nobody, python, root};
 
 /// As PID 1 of a new namespace.
 const PID_1: &str = "unshare --pid --fork --mount-proc";
@@ -276,26 +276,10 @@ fn a_payload_that_may_not_be_signalled_is_no_reason_to_fail() {
 }
 
 /// The payload's own end is among those of its children.
-fn many_orphans(launcher: &str, number: u32) {
-    root(&format!(
-        "{launcher} -- python3 -S -c '
-import os
-r, w = os.pipe()
-if os.fork() == 0:
-    for i in range({number}):
-        if os.fork() == 0:
-            os.close(w); os.read(r, 1); os._exit(0)
-    os._exit(0)
-os.wait(); os._exit(77)
-'"
-    ))
-    .ends_with(77);
-}
-
 #[test]
 fn ten_thousand_orphans_that_end_at_once_with_the_payload_lose_no_status() {
-    many_orphans(&format!("{PID_1} $INIT"), 10_000);
-    many_orphans("$INIT -s", 2_000);
+    root(&format!("{PID_1} $INIT -- {}", leaves_orphans(10_000))).ends_with(77);
+    root(&format!("$INIT -q -s -- {}", leaves_orphans(2_000))).ends_with(77);
 }
 
 #[test]

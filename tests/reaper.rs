@@ -1,5 +1,5 @@
 //! PID 1: reaping, sweeping, statuses.
-use crate::common::{nobody, root};
+use crate::common::{leaves_orphans, nobody, root};
 
 #[test]
 fn the_status_is_the_payloads_exactly() {
@@ -56,19 +56,7 @@ fn a_second_term_ends_the_grace_period() {
 
 #[test]
 fn ten_thousand_orphans_ending_at_once_lose_no_status() {
-    root(
-        "$CLI spawn --pid -- python3 -c '
-import os, signal, sys
-r, w = os.pipe()
-if os.fork() == 0:
-    for i in range(10000):
-        if os.fork() == 0:
-            os.close(w); os.read(r, 1); os._exit(0)
-    os._exit(0)
-os.wait(); os._exit(77)
-'",
-    )
-    .ends_with(77);
+    root(&format!("$CLI spawn --pid -- {}", leaves_orphans(10_000))).ends_with(77);
 }
 
 #[test]

@@ -145,6 +145,13 @@ fn explain(path: &CStr, errno: Errno) -> Failure {
         Errno::ACCESS => {
             Failure::new(errno, NOT_EXECUTABLE, &[name, b" may not be executed by this user"])
         }
+        Errno::TXTBSY => {
+            Failure::new(errno, NOT_EXECUTABLE, &[name, b" is open for writing somewhere"])
+        }
+        Errno::LOOP => {
+            let reason = b" leads from one interpreter to the next, without an end";
+            Failure::new(errno, NOT_EXECUTABLE, &[name, reason])
+        }
         _ => Failure::new(errno, NOT_EXECUTABLE, &[name]),
     }
 }

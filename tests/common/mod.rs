@@ -117,6 +117,16 @@ impl State {
     }
 }
 
+/// A payload that leaves that many orphans behind, which all end at once with it, and ends with 77.
+/// They wait for a writer of a FIFO. No Python: forks of a small process are cheap.
+pub(crate) fn leaves_orphans(number: u32) -> String {
+    format!(
+        "sh -c 'f=$(mktemp -u); mkfifo $f; \
+         (i=0; while [ $i -lt {number} ]; do read line <$f & i=$((i + 1)); done); \
+         exec 3<>$f; rm $f; exec 3>&-; exit 77'"
+    )
+}
+
 fn run(prefix: &[&str], script: &str) -> Outcome {
     // 60 seconds are for a hang, which would otherwise be the whole suite's.
     let words = ["timeout", "--foreground", "-k", "1", "60"].into_iter();

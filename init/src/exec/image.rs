@@ -81,12 +81,17 @@ pub(super) fn refused(path: &CStr) -> Failure {
             NOT_EXECUTABLE,
             &[b"the interpreter of ", name, b", ", interpreter, b", may not be executed"],
         ),
+        None if head.starts_with(b"#!") => no_interpreter(name, Errno::ACCESS),
         None => Failure::new(
             Errno::ACCESS,
             NOT_EXECUTABLE,
             &[name, b" is on a filesystem mounted noexec"],
         ),
     }
+}
+
+fn no_interpreter(name: &[u8], errno: Errno) -> Failure {
+    Failure::new(errno, NOT_EXECUTABLE, &[name, b" has a #! line that names no interpreter"])
 }
 
 /// The word after `#!`.
@@ -107,6 +112,9 @@ pub(super) fn wrong_format(path: &CStr) -> Failure {
             NOT_EXECUTABLE,
             &[b"the interpreter of ", name, b", ", interpreter, b", cannot be executed"],
         );
+    }
+    if head.starts_with(b"#!") {
+        return no_interpreter(name, Errno::NOEXEC);
     }
     if !head.starts_with(ELF_MAGIC) {
         return Failure::new(
