@@ -1,12 +1,14 @@
 //! From words to what is to be done: typed text only, no system call.
 use crate::error::Error;
 use crate::instances::Instances;
+use crate::machine::End;
 use crate::root::MakeRoot;
 use crate::spec::Spec;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::Arguments;
 
+pub(crate) mod end;
 pub(crate) mod instances;
 pub(crate) mod make_root;
 pub(crate) mod spawn;
@@ -23,6 +25,8 @@ pub(crate) enum Request {
     Init(&'static [u8], Arguments),
     /// Run a command, and then a shell expression whatever became of it.
     Forkn(Arguments),
+    /// End the machine; by force, without asking its init.
+    End(End, bool),
     /// Print the path of that root.
     GetRoot(CString),
     /// Print this text.
@@ -43,10 +47,12 @@ Runs processes in Linux namespaces of their own.
   gc                                            heal what killed launchers left
   make-root TYPE [OPTION]...                    make a root, or add to one
   get-root TYPE                                 print the path of a root
+  poweroff, reboot, halt                        end the machine
   help [COMMAND]                                explain all, or one command
   --version                                     name and version
 
-Called as init, unshared-init, tini or dumb-init, it is init.
+Called as init, unshared-init, tini or dumb-init, it is init; as PID 1 of a
+machine, the machine's.
 
 Example: unshared-cli spawn --pid --user -- sh -c 'id; ps ax'
 ";
@@ -63,6 +69,9 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     }
     if name == b"forkn" {
         return forkn(arguments);
+    }
+    if let Some(end) = End::parse(name) {
+        return end::parse(end, arguments);
     }
     let Some(command) = arguments.next() else {
         return Ok(Request::Print(HELP));
@@ -83,7 +92,10 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
         b"help" => help(arguments),
         b"--help" | b"-h" => Ok(Request::Print(HELP)),
         b"--version" | b"-V" => Ok(Request::Print(VERSION)),
-        other => Err(unknown_command(other)),
+        other => match End::parse(other) {
+            Some(end) => end::parse(end, arguments),
+            None => Err(unknown_command(other)),
+        },
     }
 }
 
@@ -124,6 +136,7 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
         b"gc" => Ok(Request::Print(instances::GC_HELP)),
         b"get-root" => Ok(Request::Print(make_root::GET_HELP)),
         b"help" => Ok(Request::Print(HELP)),
+        b"poweroff" | b"reboot" | b"halt" => Ok(Request::Print(end::HELP)),
         other => Err(unknown_command(other)),
     }
 }

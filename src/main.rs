@@ -16,6 +16,7 @@ mod hooks;
 mod host;
 mod instances;
 mod link;
+mod machine;
 mod mounts;
 #[cfg(all(not(test), target_env = "musl", panic = "abort"))]
 mod no_unwind;
@@ -60,9 +61,11 @@ fn run(arguments: Arguments) -> u8 {
         Request::GetRoot(root) => get_root(&root),
         Request::MakeRoot(request) => root::make(&request).and_then(|text| print(text.as_bytes())),
         Request::Instances(command) => instances::run(command),
+        Request::Init(program, arguments) if machine::is_ours() => machine::run(program, arguments),
         Request::Init(program, arguments) => {
             Ok(unshared_init::command_line::run(program, arguments, env!("UNSHARED_VERSION")))
         }
+        Request::End(end, force) => machine::ask_for(end, force),
         Request::Forkn(arguments) => hooks::forkn(arguments),
         Request::Print(text) => print(text.as_bytes()),
     });

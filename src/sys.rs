@@ -6,6 +6,7 @@ mod arena;
 #[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
 mod copy;
 pub(crate) mod loop_device;
+pub(crate) mod machine;
 
 use crate::seccomp::Instruction;
 use crate::spec::namespace::{Namespace, Namespaces};

@@ -6,6 +6,7 @@
 
 mod common;
 
+mod boot;
 mod descriptors;
 mod disks;
 mod exec_failures;

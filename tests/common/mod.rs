@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub(crate) mod boot;
 pub(crate) mod terminal;
 
 /// The folder with the binaries, which an ordinary user may enter.

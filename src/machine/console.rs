@@ -1,0 +1,74 @@
+//! The console: messages of PID 1, and the terminal of the payload.
+use crate::sys::machine::terminal_of;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::write;
+use std::fs::{read, read_to_string};
+
+/// The level that our messages have in the kernel's log: a notice.
+const LEVEL: u32 = 5;
+
+/// Says a line, in the kernel's log and on the console, and never waits for somebody to read it.
+pub(super) fn say(text: &str) {
+    let line = format!("unshared-init: {text}\n");
+    let log =
+        open(c"/dev/kmsg", OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty());
+    let record = format!("<{LEVEL}>{line}");
+    let logged = log.is_ok_and(|log| write(&log, record.as_bytes()).is_ok());
+    if (!logged || !is_shown())
+        && let Ok(console) = open_terminal(b"/dev/console")
+    {
+        let _ = write(&console, line.as_bytes());
+    }
+}
+
+/// Whether the kernel itself writes such messages to the console.
+fn is_shown() -> bool {
+    let levels = read_to_string("/proc/sys/kernel/printk").unwrap_or_default();
+    let level = levels.split_ascii_whitespace().next().and_then(|level| level.parse().ok());
+    level.is_some_and(|level: u32| level > LEVEL)
+}
+
+/// Reads of it wait for nothing, nor do writes.
+fn open_terminal(path: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    open(path, flags, Mode::empty())
+}
+
+/// Makes /dev/null our standard streams: the kernel had no console to give to PID 1, or one that
+/// would make us wait.
+pub(super) fn leave_streams() {
+    // Otherwise the kernel's log drops what we say all at once.
+    let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on");
+    if let Ok(null) = open(c"/dev/null", OFlags::RDWR, Mode::empty()) {
+        become_streams(&null);
+    }
+}
+
+fn become_streams(file: &OwnedFd) {
+    let _ = rustix::stdio::dup2_stdin(file);
+    let _ = rustix::stdio::dup2_stdout(file);
+    let _ = rustix::stdio::dup2_stderr(file);
+}
+
+/// The path of the terminal that is the console. /dev/console itself can control no session.
+pub(super) fn terminal() -> Option<Vec<u8>> {
+    let (major, minor) = terminal_of(&open_terminal(b"/dev/console").ok()?).ok()?;
+    let event = read(format!("/sys/dev/char/{major}:{minor}/uevent")).ok()?;
+    let name =
+        event.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"DEVNAME="))?;
+    Some([b"/dev/", name].concat())
+}
+
+/// In a child: a session of its own, with that terminal, or /dev/null, as its streams.
+pub(super) fn enter_session(terminal: Option<&[u8]>) {
+    let _ = rustix::process::setsid();
+    let Some(terminal) = terminal.and_then(|path| open_terminal(path).ok()) else {
+        return;
+    };
+    if let Ok(flags) = rustix::fs::fcntl_getfl(&terminal) {
+        let _ = rustix::fs::fcntl_setfl(&terminal, flags - OFlags::NONBLOCK);
+    }
+    let _ = rustix::process::ioctl_tiocsctty(&terminal);
+    become_streams(&terminal);
+}

@@ -1,0 +1,230 @@
+//! The end of the machine: everything is stopped, what is mounted is written, and reboot(2).
+use super::console::say;
+use super::settings::End;
+use crate::error::Error;
+use crate::spec::namespace::Namespaces;
+use crate::sys::{self, Cloned};
+use rustix::fs::sync;
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::process::Pid;
+use rustix::system::{RebootCommand, reboot};
+use std::ffi::CString;
+use unshared_init::number::SECOND;
+use unshared_init::signal::Signal;
+use unshared_init::sys::{next_change, now, send_to_all, wait_for_signal};
+
+/// What somebody has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    End(End),
+    /// Begin anew: everything is stopped, and we execute ourselves.
+    Restart,
+}
+
+/// What an end needs to know.
+pub(super) struct Ends<'a> {
+    /// Nanoseconds between TERM and KILL.
+    pub(super) grace: u64,
+    /// Executes us anew; comes back if that cannot be.
+    pub(super) restart: &'a dyn Fn(),
+}
+
+/// What is left after KILL waits for a device, and is not waited for.
+const AFTER_KILL: u64 = 2 * SECOND;
+
+/// A disk that does not answer must not keep the machine from its end.
+const FOR_DISKS: u64 = 30 * SECOND;
+
+/// The meaning of a signal to PID 1, as busybox's init has it. The kernel sends INT for Ctrl-Alt-Del.
+pub(super) fn asked_for(signal: Signal) -> Option<What> {
+    match signal.number() {
+        libc::SIGTERM | libc::SIGINT => Some(What::End(End::Reboot)),
+        libc::SIGUSR1 => Some(What::End(End::Halt)),
+        libc::SIGUSR2 | libc::SIGPWR => Some(What::End(End::PowerOff)),
+        libc::SIGQUIT => Some(What::Restart),
+        _ => None,
+    }
+}
+
+/// The signal that asks for it.
+fn signal_for(end: End) -> Option<Signal> {
+    Signal::new(match end {
+        End::Reboot => libc::SIGTERM,
+        End::Halt => libc::SIGUSR1,
+        End::PowerOff => libc::SIGUSR2,
+    })
+}
+
+fn command_for(end: End) -> RebootCommand {
+    match end {
+        End::PowerOff => RebootCommand::PowerOff,
+        End::Reboot => RebootCommand::Restart,
+        End::Halt => RebootCommand::Halt,
+    }
+}
+
+/// Somebody's request for an end, from another process than PID 1. In a container it would reach
+/// the container's PID 1, which takes these signals for the payload's.
+pub(crate) fn ask_for(end: End, force: bool) -> Result<u8, Error> {
+    const INITIAL: &[u8] = b"pid:[4026531836]";
+    let namespace = rustix::fs::readlink(c"/proc/self/ns/pid", Vec::new());
+    if namespace.is_ok_and(|namespace| namespace.as_bytes() != INITIAL) {
+        let hint = "this is a PID namespace of its own, and its PID 1 no machine's init";
+        return Err(Error::plain(format!("no machine to {}", end.name())).hint(hint));
+    }
+    let asked = if force {
+        sync();
+        reboot(command_for(end))
+    } else {
+        let signal = signal_for(end).ok_or(Errno::INVAL);
+        signal.and_then(|signal| unshared_init::sys::send(Pid::INIT, signal))
+    };
+    let failed = |errno| Error::system(format!("ask for {}", end.name()), errno);
+    asked.map(|()| 0).map_err(failed)
+}
+
+/// Ends everything.
+pub(super) fn perform(what: What, ends: &Ends<'_>) -> ! {
+    say(match what {
+        What::End(End::PowerOff) => "power-off",
+        What::End(End::Reboot) => "reboot",
+        What::End(End::Halt) => "halt",
+        What::Restart => "restart of init",
+    });
+    stop_all(ends.grace);
+    let end = match what {
+        What::End(end) => end,
+        What::Restart => {
+            (ends.restart)();
+            say("init could not be executed anew");
+            End::Reboot
+        }
+    };
+    in_child(FOR_DISKS, leave_disks);
+    // A halted kernel ends the process that asked for it, and PID 1 must not end.
+    in_child(u64::MAX, || {
+        let _ = reboot(command_for(end));
+    });
+    say("reboot(2) came back");
+    rest()
+}
+
+/// Waits, unless somebody asks for an end.
+pub(super) fn pause(time: u64, ends: &Ends<'_>) {
+    let until = now().saturating_add(time);
+    while let Some((signal, _)) = wait_for_signal(Some(until.saturating_sub(now()))) {
+        if let Some(what) = asked_for(signal) {
+            perform(what, ends);
+        }
+        while let Ok(Some(_)) = next_change() {}
+    }
+}
+
+/// Collects what ends, and does nothing else any more.
+pub(super) fn rest() -> ! {
+    loop {
+        reap(u64::MAX, |_| false);
+        // Without children, only a signal can bring news.
+        let _ = wait_for_signal(None);
+    }
+}
+
+/// Ends every process: TERM, the grace period, KILL.
+fn stop_all(grace: u64) {
+    send_to_all(Signal::TERM);
+    send_to_all(Signal::CONT);
+    if reap(now().saturating_add(grace), |_| false) == Left::Nothing {
+        return;
+    }
+    in_child(AFTER_KILL, || send_to_all(Signal::KILL));
+    reap(now().saturating_add(AFTER_KILL), |_| false);
+}
+
+/// What [`reap`] leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Processes,
+}
+
+/// Collects children until none is left, `enough` is told that one has ended and says so, the time is
+/// there, or somebody is impatient.
+fn reap(until: u64, enough: impl Fn(Pid) -> bool) -> Left {
+    let mut asked = false;
+    loop {
+        match next_change() {
+            Ok(Some((pid, _))) if enough(pid) => return Left::Processes,
+            Ok(Some(_)) => {}
+            Err(_) => return Left::Nothing,
+            Ok(None) => match wait_for_signal(Some(until.saturating_sub(now()))) {
+                None => return Left::Processes,
+                Some((signal, _)) if asked_for(signal).is_some() => {
+                    if asked {
+                        return Left::Processes;
+                    }
+                    asked = true;
+                }
+                Some(_) => {}
+            },
+        }
+    }
+}
+
+/// Does something that may take for ever in a child, which is waited for only so long.
+fn in_child(time: u64, work: impl FnOnce()) {
+    match sys::clone_into(Namespaces::default()) {
+        Ok(Cloned::Child { .. }) => {
+            work();
+            unshared_init::sys::exit(0);
+        }
+        Ok(Cloned::Parent(child)) => {
+            reap(now().saturating_add(time), |pid| pid == child);
+        }
+        // No memory, or no number: then it takes as long as it takes.
+        Err(_) => work(),
+    }
+}
+
+/// Child of PID 1: writes what is to be written, and unmounts what can be.
+fn leave_disks() {
+    sync();
+    for swap in lines("/proc/swaps").skip(1) {
+        let _ = sys::machine::swap_off(&unescape(swap.split(|byte| *byte == b' ').next()));
+    }
+    let targets: Vec<CString> = lines("/proc/mounts")
+        .map(|line| unescape(line.split(|byte| *byte == b' ').nth(1)))
+        .collect();
+    // What was mounted last is first: it may be below what was mounted before.
+    for target in targets.iter().rev() {
+        let kept = [c"/", c"/dev", c"/proc"].contains(&target.as_c_str());
+        if kept || rustix::mount::unmount(target, UnmountFlags::NOFOLLOW).is_err() {
+            let flags = MountFlags::RDONLY;
+            let _ = rustix::mount::mount_remount(target, flags, c"");
+        }
+    }
+    sync();
+}
+
+fn lines(path: &str) -> impl Iterator<Item = Vec<u8>> {
+    let text = std::fs::read(path).unwrap_or_default();
+    let lines: Vec<Vec<u8>> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    lines.into_iter().filter(|line| !line.is_empty())
+}
+
+/// A path as the kernel writes it, where `\040` is a space.
+fn unescape(text: Option<&[u8]>) -> CString {
+    let mut path = Vec::new();
+    let mut rest = text.unwrap_or_default();
+    while let Some((first, behind)) = rest.split_first() {
+        let octal = match behind {
+            [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] if *first == b'\\' => {
+                Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))
+            }
+            _ => None,
+        };
+        path.push(octal.unwrap_or(*first));
+        rest = if octal.is_some() { behind.get(3..).unwrap_or_default() } else { behind };
+    }
+    CString::new(path).unwrap_or_default()
+}

@@ -1,0 +1,305 @@
+//! Real boots: an initramfs of named files, Debian's cloud kernel, and qemu without KVM.
+//!
+//! ```ignore
+//! let boot = Machine::new().shell().script("echo $((6 * 7)); poweroff -f").boot("");
+//! boot.ends(End::PowerOff).says("42");
+//! ```
+use super::{cli, dist};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// A boot takes three seconds where nothing else runs. So many are for a hang.
+const LIMIT: Duration = Duration::from_secs(120);
+
+const DIRECTORY: u32 = 0o040_755;
+const PROGRAM: u32 = 0o100_755;
+const LINK: u32 = 0o120_777;
+
+/// A machine that is to be booted. It has 256 MB, one processor, and a serial console, ttyS0.
+pub(crate) struct Machine {
+    entries: Vec<(String, u32, Vec<u8>)>,
+    /// More words for qemu.
+    qemu: Vec<String>,
+    /// What is typed once the console says something.
+    typed: Vec<(String, String)>,
+    /// Words for the kernel besides those of [`Machine::boot`].
+    words: String,
+}
+
+impl Machine {
+    /// Nothing but our binary, as /init.
+    pub(crate) fn new() -> Machine {
+        let init = std::fs::read(cli()).unwrap();
+        Machine::with_init(init)
+    }
+
+    /// Nothing but this program, as /init.
+    pub(crate) fn with_init(init: Vec<u8>) -> Machine {
+        let entries = vec![("init".to_owned(), PROGRAM, init)];
+        Machine { entries, qemu: Vec::new(), typed: Vec::new(), words: String::new() }
+    }
+
+    /// Adds a file with its permissions; its directories come by themselves.
+    pub(crate) fn file(mut self, path: &str, mode: u32, bytes: impl Into<Vec<u8>>) -> Machine {
+        self.directories(path);
+        self.entries.push((path.trim_matches('/').to_owned(), 0o100_000 | mode, bytes.into()));
+        self
+    }
+
+    /// Adds a symbolic link.
+    pub(crate) fn link(mut self, path: &str, target: &str) -> Machine {
+        self.directories(path);
+        self.entries.push((path.trim_matches('/').to_owned(), LINK, target.into()));
+        self
+    }
+
+    /// Adds a file of this machine, at its place.
+    pub(crate) fn host(self, path: &str) -> Machine {
+        let bytes = std::fs::read(path).unwrap();
+        self.file(path, 0o755, bytes)
+    }
+
+    /// Adds busybox with all its names, and our binary as unshared-cli.
+    pub(crate) fn shell(mut self) -> Machine {
+        let list = Command::new("/bin/busybox").arg("--list").output().unwrap();
+        self = self.host("/bin/busybox").link("/bin/unshared-cli", "/init");
+        for name in String::from_utf8(list.stdout).unwrap().lines().filter(|one| *one != "busybox")
+        {
+            self = self.link(&format!("/bin/{name}"), "busybox");
+        }
+        self
+    }
+
+    /// Adds modules of the kernel by the names of their files, with those that they need.
+    pub(crate) fn modules(mut self, names: &[&str]) -> Machine {
+        let folder = format!("/lib/modules/{}", release());
+        for index in ["modules.dep", "modules.alias", "modules.builtin"] {
+            self = self.host(&format!("{folder}/{index}"));
+        }
+        let dep = std::fs::read_to_string(format!("{folder}/modules.dep")).unwrap();
+        for name in names {
+            let needs = dep.lines().find(|line| {
+                line.split(':').next().is_some_and(|path| path.ends_with(&format!("/{name}.ko")))
+            });
+            let needs = needs.unwrap_or_else(|| panic!("no {name} in modules.dep"));
+            for path in needs.split([':', ' ']).filter(|path| !path.is_empty()) {
+                self = self.host(&format!("{folder}/{path}"));
+            }
+        }
+        self
+    }
+
+    /// Runs this script by the shell, as the whole of the payload: `unshared.exec=`.
+    pub(crate) fn script(mut self, text: &str) -> Machine {
+        self.words = "unshared.exec=/test".to_owned();
+        self.file("/test", 0o755, format!("#!/bin/sh\n{text}\n"))
+    }
+
+    /// More words for qemu.
+    pub(crate) fn qemu(mut self, words: &[&str]) -> Machine {
+        self.qemu.extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// A disk whose driver the kernel has built in: /dev/nvme0n1.
+    pub(crate) fn disk(self, image: &Path) -> Machine {
+        let drive = format!("if=none,id=disk,format=raw,file={}", image.display());
+        self.qemu(&["-drive", &drive, "-device", "nvme,serial=1,drive=disk"])
+    }
+
+    /// Types `text` once the console has said `prompt`. Several are waited for one after the other.
+    pub(crate) fn types(mut self, prompt: &str, text: &str) -> Machine {
+        self.typed.push((prompt.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Boots it with these words on the kernel's command line, and waits for its end.
+    pub(crate) fn boot(mut self, words: &str) -> Boot {
+        let turn = Turn::wait();
+        let folder = dist().join("boot");
+        let _ = std::fs::create_dir(&folder);
+        let image = folder.join(format!("{:?}", std::thread::current().id()));
+        std::fs::write(&image, cpio(&self.entries)).unwrap();
+        let words = format!("console=ttyS0 quiet panic=-1 {} {words}", self.words);
+        let machine = Command::new("qemu-system-x86_64")
+            .args(["-accel", "tcg", "-nodefaults", "-display", "none", "-serial", "stdio"])
+            .args(["-no-reboot", "-m", "256", "-append", words.trim(), "-kernel"])
+            .arg(kernel())
+            .arg("-initrd")
+            .arg(&image)
+            .args(&self.qemu)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("qemu-system-x86_64 (Debian's package qemu-system-x86)");
+        let boot = watch(machine, std::mem::take(&mut self.typed));
+        std::fs::remove_file(&image).unwrap();
+        let _ = std::fs::remove_dir(&folder);
+        drop(turn);
+        boot
+    }
+
+    fn directories(&mut self, path: &str) {
+        let path = path.trim_matches('/');
+        for (end, _) in path.match_indices('/') {
+            let directory = path.get(..end).unwrap();
+            if !self.entries.iter().any(|(name, ..)| name == directory) {
+                self.entries.push((directory.to_owned(), DIRECTORY, Vec::new()));
+            }
+        }
+    }
+}
+
+/// How a machine ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Reboot,
+    PowerOff,
+    Halt,
+    Panic,
+    TimeOver,
+}
+
+/// A boot that is over.
+#[derive(Debug)]
+pub(crate) struct Boot {
+    end: End,
+    /// What came over the serial line.
+    pub(crate) out: String,
+}
+
+impl Boot {
+    /// Fails unless the machine ended so.
+    #[track_caller]
+    pub(crate) fn ends(self, end: End) -> Boot {
+        assert_eq!(self.end, end, "{}", self.out);
+        self
+    }
+
+    /// Fails unless the console has said this, somewhere.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Boot {
+        assert!(self.out.contains(text), "{text:?} is not in\n{}", self.out);
+        self
+    }
+
+    /// Fails if the console has said this.
+    #[track_caller]
+    pub(crate) fn does_not_say(self, text: &str) -> Boot {
+        assert!(!self.out.contains(text), "{text:?} is in\n{}", self.out);
+        self
+    }
+}
+
+/// Reads the serial line until the machine has ended, and types.
+fn watch(mut machine: Child, typed: Vec<(String, String)>) -> Boot {
+    let (lines, mut input) = (read(machine.stdout.take().unwrap()), machine.stdin.take().unwrap());
+    let mut typed = typed.into_iter().peekable();
+    let (mut out, mut seen) = (String::new(), 0);
+    let until = Instant::now() + LIMIT;
+    let end = loop {
+        match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(text) => out.push_str(&text),
+            Err(RecvTimeoutError::Timeout) => break End::TimeOver,
+            Err(RecvTimeoutError::Disconnected) => break end(&out),
+        }
+        while let Some((prompt, text)) = typed.peek()
+            && let Some(place) = out.get(seen..).unwrap().find(prompt.as_str())
+        {
+            seen += place + prompt.len();
+            input.write_all(text.as_bytes()).unwrap();
+            typed.next();
+        }
+        // A halted machine stays as it is.
+        if out.contains("reboot: System halted") {
+            break End::Halt;
+        }
+    };
+    let _ = machine.kill();
+    machine.wait().unwrap();
+    Boot { end, out }
+}
+
+fn read(mut stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(length @ 1..) = stream.read(&mut bytes) {
+            // What a person reads there is ASCII, so nothing is cut.
+            let text = String::from_utf8_lossy(&bytes[..length]).replace('\r', "");
+            if sender.send(text).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// How it ended, from the kernel's last words: qemu ends with 0 in each case.
+fn end(out: &str) -> End {
+    if out.contains("Kernel panic") {
+        End::Panic
+    } else if out.contains("reboot: Power down") {
+        End::PowerOff
+    } else if out.contains("reboot: Restarting system") {
+        End::Reboot
+    } else {
+        panic!("qemu ended by itself:\n{out}");
+    }
+}
+
+/// The newest of Debian's cloud kernels.
+fn kernel() -> PathBuf {
+    let all = std::fs::read_dir("/boot").unwrap().map(|entry| entry.unwrap().path());
+    let is_kernel = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("vmlinuz-") && name.contains("-cloud-")
+    };
+    all.filter(is_kernel).max().expect("a kernel in /boot (Debian's linux-image-cloud-amd64)")
+}
+
+/// Its name, as uname(1) -r says it.
+fn release() -> String {
+    let kernel = kernel();
+    let name = kernel.file_name().unwrap().to_str().unwrap();
+    name.strip_prefix("vmlinuz-").unwrap().to_owned()
+}
+
+/// No more than two boots at once, on the whole machine: each has a processor for itself. The two
+/// files are locked, not written.
+struct Turn(#[allow(dead_code, reason = "its end is the end of the turn")] File);
+
+impl Turn {
+    fn wait() -> Turn {
+        let files = [kernel(), PathBuf::from("/bin/busybox")].map(|path| File::open(path).unwrap());
+        loop {
+            for file in &files {
+                if file.try_lock().is_ok() {
+                    return Turn(file.try_clone().unwrap());
+                }
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// An archive of the kind newc.
+fn cpio(entries: &[(String, u32, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    let end = [("TRAILER!!!".to_owned(), 0, Vec::new())];
+    for (number, (name, mode, bytes)) in entries.iter().chain(&end).enumerate() {
+        let (size, name_size) = (bytes.len(), name.len() + 1);
+        let fields = [number + 1, *mode as usize, 0, 0, 1, 0, size, 0, 0, 0, 0, name_size, 0];
+        archive.extend(b"070701");
+        archive.extend(fields.iter().flat_map(|field| format!("{field:08x}").into_bytes()));
+        archive.extend(name.bytes().chain([0]));
+        archive.resize(archive.len().next_multiple_of(4), 0);
+        archive.extend(bytes);
+        archive.resize(archive.len().next_multiple_of(4), 0);
+    }
+    archive
+}
