@@ -305,3 +305,6 @@ fn variable(value: OsString) -> Result<CString, Error> {
         Some(_) => text(value, "--env"),
     }
 }
+
+#[cfg(test)]
+mod tests;
