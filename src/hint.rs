@@ -94,7 +94,13 @@ pub(crate) fn for_failed(
             let place = spec.root.as_ref().map_or_else(String::new, |root| {
                 format!(" inside root {}", quote(root.as_bytes()))
             });
-            Error::system(format!("execute {name}{place}"), *errno).maybe_hint(missing)
+            let hidden = (*errno == Errno::ACCESS && !spec.paths.is_empty()).then(|| {
+                "it, its interpreter or its loader is perhaps below no --ro-path or --rw-path"
+                    .into()
+            });
+            Error::system(format!("execute {name}{place}"), *errno)
+                .maybe_hint(missing)
+                .maybe_hint(hidden)
         }
         (_, Some((_, Step::RunPreMount(expression)))) if *errno == Errno::CANCELED => Error::plain(
             format!("pre-mount {} ended with status {command}", quote(expression.as_bytes())),
@@ -201,6 +207,12 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
              mount private"
         }
         (Step::BindNamespace(..), Errno::PERM) => "only root can mount",
+        (Step::RestrictPaths(paths), Errno::NOENT) => {
+            let missing = paths.iter().find(|(path, _)| {
+                rustix::fs::stat(path.as_c_str()).is_err_and(|errno| errno == Errno::NOENT)
+            });
+            return missing.map(|(path, _)| format!("there is no {}", quote(path.as_bytes())));
+        }
         (Step::SetSeccomp { log: true, .. }, Errno::INVAL | Errno::NOSYS) => {
             "--seccomp-log needs Linux 4.14, or the kernel takes no such program"
         }

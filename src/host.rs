@@ -1,5 +1,6 @@
 //! What the host has: facts that a plan depends on, looked up only where the spec needs them.
 use crate::error::{Error, quote};
+use crate::landlock;
 use crate::seccomp::{self, Instruction, Seccomp};
 use crate::spec::idmap::{Extent, parse_id};
 use crate::spec::mount::Mount;
@@ -42,6 +43,9 @@ impl Host {
             root = Some(ABOVE.to_owned());
         }
         let filesystems = spec.mounts.iter().map(filesystem).collect::<Result<_, _>>()?;
+        if !spec.paths.is_empty() {
+            landlock::check()?;
+        }
         let filter = match spec.seccomp() {
             Seccomp::None => Vec::new(),
             Seccomp::Default => seccomp::default(has_old_ptrace()),

@@ -15,6 +15,7 @@ mod hint;
 mod hooks;
 mod host;
 mod instances;
+mod landlock;
 mod link;
 mod machine;
 mod mounts;

@@ -83,6 +83,7 @@ pub(crate) fn in_parent(
         | Step::SetDomainname(_)
         | Step::ChangeDirectory(_)
         | Step::SetNoNewPrivs
+        | Step::RestrictPaths(_)
         | Step::SetSeccomp { .. }
         | Step::Execute => Err(Errno::INVAL.into()),
     }
@@ -131,6 +132,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::SetDomainname(name) => rustix::system::setdomainname(name.as_bytes()),
         Step::ChangeDirectory(path) => change_directory(path),
         Step::SetNoNewPrivs => rustix::thread::set_no_new_privs(true),
+        Step::RestrictPaths(paths) => crate::landlock::restrict(paths),
         Step::SetSeccomp { filter, log, .. } => crate::sys::set_seccomp(filter, *log),
         Step::DenySetgroups
         | Step::WriteUidMap(_)

@@ -184,6 +184,9 @@ impl Steps {
         if spec.no_new_privs() {
             payload(Step::SetNoNewPrivs);
         }
+        if !spec.paths.is_empty() {
+            payload(Step::RestrictPaths(spec.paths.clone()));
+        }
         // Last, since it may refuse what the steps before it do.
         let name = match spec.seccomp() {
             Seccomp::None => None,

@@ -16,6 +16,9 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     if !host.filter.is_empty() {
         script.push_str("# left out: the filter of system calls\n");
     }
+    if !spec.paths.is_empty() {
+        script.push_str("# left out: --ro-path and --rw-path\n");
+    }
     let has_hooks = [&spec.preexec, &spec.postexec, &spec.pre_mount, &spec.post_mount];
     if spec.chroot.is_some() || has_hooks.iter().any(|hooks| !hooks.is_empty()) {
         let name = spec.name.as_ref().map_or("unshared".into(), |name| name.to_string_lossy());

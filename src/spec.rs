@@ -1,5 +1,6 @@
 //! What the user asked for, as plain data, and every rule between options.
 use crate::error::Error;
+use crate::landlock::Access;
 use crate::seccomp::Seccomp;
 use std::ffi::CString;
 use unshared_init::reaper::Restart;
@@ -66,6 +67,8 @@ pub(crate) struct Spec {
     pub(crate) gid: Option<u32>,
     /// Nothing is taken from the payload because it has a root of its own.
     pub(crate) privileged: bool,
+    /// Where there is no root: all that the payload may open.
+    pub(crate) paths: Vec<(CString, Access)>,
     pub(crate) seccomp: Option<Seccomp>,
     /// What the filter refuses is written to the kernel's log.
     pub(crate) seccomp_log: bool,
@@ -118,6 +121,9 @@ impl Spec {
         }
         if self.privileged && self.root.is_none() {
             return refuse("--privileged is for a --root: without one nothing is taken away");
+        }
+        if self.root.is_some() && !self.paths.is_empty() {
+            return refuse("--ro-path and --rw-path with --root: see --bind and --read-only");
         }
         if self.seccomp_log && *self.seccomp() == Seccomp::None {
             return refuse("--seccomp-log without a filter: see --seccomp");
@@ -188,9 +194,10 @@ impl Spec {
         }
     }
 
-    /// Whether the payload's programs gain no privileges by execve(2). A filter demands it.
+    /// Whether the payload's programs gain no privileges by execve(2). A filter demands it, and so does
+    /// Landlock.
     pub(crate) fn no_new_privs(&self) -> bool {
-        self.is_confined() || *self.seccomp() != Seccomp::None
+        self.is_confined() || *self.seccomp() != Seccomp::None || !self.paths.is_empty()
     }
 
     /// Whether the payload gets a /proc of its own.

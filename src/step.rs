@@ -1,5 +1,6 @@
 //! The steps of a plan: what each is called when it fails, and how it reads as a shell line.
 use crate::error::quote;
+use crate::landlock::Access;
 use crate::seccomp::Instruction;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount::Mount;
@@ -92,6 +93,8 @@ pub(crate) enum Step {
     ChangeDirectory(CString),
     /// prctl(PR_SET_NO_NEW_PRIVS).
     SetNoNewPrivs,
+    /// landlock_restrict_self(2): only what is below these paths can be opened.
+    RestrictPaths(Vec<(CString, Access)>),
     /// seccomp(2) with a filter, which has a name or is a file's.
     SetSeccomp { name: CString, filter: Vec<Instruction>, log: bool },
     /// execve(2) of the command or the expression.
@@ -148,6 +151,10 @@ impl Step {
                 format!("change to directory {}", quote(path.as_bytes()))
             }
             Step::SetNoNewPrivs => "set no_new_privs".to_owned(),
+            Step::RestrictPaths(paths) => {
+                let paths: Vec<_> = paths.iter().map(|(path, _)| quote(path.as_bytes())).collect();
+                format!("restrict paths to {}", paths.join(", "))
+            }
             Step::SetSeccomp { name, .. } => {
                 format!("set seccomp filter {}", quote(name.as_bytes()))
             }
@@ -251,6 +258,20 @@ impl Step {
             Step::SetDomainname(name) => format!("domainname {}", word(name.as_bytes())),
             Step::ChangeDirectory(path) => format!("cd -- {}", word(path.as_bytes())),
             Step::SetNoNewPrivs => "setpriv --no-new-privs".to_owned(),
+            // As setpriv(1) of util-linux 2.40 has it.
+            Step::RestrictPaths(paths) => {
+                let mut line = "setpriv --landlock-access fs".to_owned();
+                for (path, access) in paths {
+                    let access = match access {
+                        Access::ReadOnly => "execute,read-file,read-dir",
+                        Access::ReadWrite => "",
+                    };
+                    let rule = format!("path-beneath:{access}:");
+                    let rule = word(&[rule.as_bytes(), path.as_bytes()].concat());
+                    line.push_str(&format!(" --landlock-rule {rule}"));
+                }
+                line
+            }
             // As setpriv(1) of util-linux 2.41 has it, for a file.
             Step::SetSeccomp { name, .. } => {
                 format!("setpriv --seccomp-filter {}", word(name.as_bytes()))

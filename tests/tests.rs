@@ -23,6 +23,7 @@ mod init_terminal;
 mod instance_commands;
 mod instances;
 mod jobs;
+mod landlock;
 mod make_root;
 mod make_root_programs;
 mod missing_in_root;

@@ -1,6 +1,7 @@
 //! The command line of `spawn`.
 use super::Request;
 use crate::error::{Error, quote};
+use crate::landlock::Access;
 use crate::seccomp::Seccomp;
 use crate::spec::idmap::{Extent, parse_id};
 use crate::spec::mount::Mount;
@@ -50,6 +51,7 @@ What COMMAND may do:
                         \"default\": ours, which comes with --root
   --seccomp-log         what is refused goes to the kernel's log
   --privileged          with --root, take nothing away
+  --ro-path PATH, --rw-path PATH  without one, open only what is below these
 Hooks, shell expressions that see NAME and ROOT (repeatable):
   --preexec WORD...     on your side, before anything; if it fails, status 2
   --postexec WORD...    on your side, after everything; sees UNSHARED_STATUS
@@ -184,6 +186,8 @@ impl Reader {
             "--cwd" => once(&mut spec.cwd, text(value()?, name)?, name)?,
             "--uid" => once(&mut spec.uid, id(value()?, name)?, name)?,
             "--gid" => once(&mut spec.gid, id(value()?, name)?, name)?,
+            "--ro-path" => spec.paths.push((text(value()?, name)?, Access::ReadOnly)),
+            "--rw-path" => spec.paths.push((text(value()?, name)?, Access::ReadWrite)),
             "--seccomp" => once(&mut spec.seccomp, Seccomp::parse(text(value()?, name)?), name)?,
             "--grace" => once(&mut spec.grace, grace(value()?)?, name)?,
             "--root" => once(&mut spec.root, text(value()?, name)?, name)?,
