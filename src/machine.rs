@@ -6,6 +6,7 @@ mod console;
 mod end;
 mod mounts;
 mod payload;
+pub(crate) mod services;
 mod settings;
 mod words;
 

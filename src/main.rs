@@ -37,6 +37,7 @@ use error::Error;
 #[cfg(fuzzing)]
 pub use root::fuzz;
 use std::os::unix::ffi::OsStrExt;
+use unshared_init::command_line;
 use unshared_init::sys::{Arguments, Stream, write};
 
 /// The C library calls this. `std`'s own start-up is left out: it aborts where standard streams are
@@ -64,7 +65,8 @@ fn run(arguments: Arguments) -> u8 {
         Request::Instances(command) => instances::run(command),
         Request::Init(program, arguments) if machine::is_ours() => machine::run(program, arguments),
         Request::Init(program, arguments) => {
-            Ok(unshared_init::command_line::run(program, arguments, env!("UNSHARED_VERSION")))
+            let services = Some(machine::services::of_command_line as fn(&_) -> u8);
+            Ok(command_line::run(program, arguments, env!("UNSHARED_VERSION"), services))
         }
         Request::End(end, force) => machine::ask_for(end, force),
         Request::Forkn(arguments) => hooks::forkn(arguments),

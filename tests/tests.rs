@@ -34,6 +34,7 @@ mod reports;
 mod root;
 mod seccomp;
 mod seed;
+mod services;
 mod signals;
 mod terminal;
 mod unpack;

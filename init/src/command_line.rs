@@ -3,12 +3,13 @@
 use crate::descendants;
 use crate::line::Line;
 use crate::readiness::Readiness;
-use crate::reaper::{Ended, Reaper, Sweep};
+use crate::reaper::{Ended, Reaper, Rules, Sweep};
 use crate::signal::Signal;
 use crate::supervise::supervise;
-use crate::sys::{self, Arguments, Descriptor, Environment, Stream};
+use crate::sys::{self, Arguments, Descriptor, Environment, SignalState, Stream};
 use crate::terminal::Terminal;
 use command::Command;
+use core::ffi::CStr;
 use options::{Group, Options, Request};
 use rustix::io::Errno;
 use rustix::process::getpid;
@@ -45,6 +46,7 @@ left. Takes tini's options and variables, and called dumb-init, dumb-init's.
   --notification-fd FD  COMMAND writes a newline there once it is ready
   --ready-exec EXPR     what /bin/sh runs then (or after sd_notify's READY=1)
   --re-raise       end by the signal that killed COMMAND
+  --services DIR   no COMMAND, but runit's service directories in DIR
   -w               say which orphans are reaped
   -v, -q           say more (repeatable), say nothing but errors
   -h, --help       this text
@@ -53,14 +55,41 @@ left. Takes tini's options and variables, and called dumb-init, dumb-init's.
 Example: unshare --pid --fork --mount-proc unshared-init -- sh -c 'sleep 1 &'
 ";
 
+/// What watches over services has to know.
+pub struct Services {
+    /// Their directory.
+    pub directory: &'static CStr,
+    /// Nanoseconds between TERM and KILL.
+    pub grace: u64,
+    /// Statuses, signals that become others, and what else is ours to end.
+    pub rules: Rules,
+    /// What our caller did about signals; all are blocked.
+    pub signals: SignalState,
+    /// 0: errors only; 1: warnings; 2: starts and ends of services.
+    pub verbosity: u64,
+}
+
 /// Runs `unshared-init` with its arguments (without its own name), and returns its exit status.
-/// `program` is the name that it was called by.
+/// `program` is the name that it was called by; `services` does what `--services` asks for, where
+/// that is in the program.
 #[must_use]
-pub fn run(program: &[u8], arguments: Arguments, version: &str) -> u8 {
+pub fn run(
+    program: &[u8],
+    arguments: Arguments,
+    version: &str,
+    services: Option<fn(&Services) -> u8>,
+) -> u8 {
     let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or(program);
     let mut options = Options::new(name == DUMB_INIT, Environment::inherited(), arguments);
     match options.read() {
         Ok(Request::Run) => run_command(options).unwrap_or(FAILED),
+        Ok(Request::Services(directory)) => match services {
+            Some(services) => run_services(options, directory, services).unwrap_or(FAILED),
+            None => {
+                complaint(b"--services: this is the reaper alone; unshared-cli init has it").say();
+                FAILED
+            }
+        },
         Ok(Request::Help) => print(&[HELP.as_bytes()]),
         Ok(Request::Version) => print(&[NAME, b" ", version.as_bytes(), b"\n"]),
         Err(options::Wrong(problem, word)) => {
@@ -117,6 +146,25 @@ fn run_command(mut options: Options) -> Option<u8> {
     Some(status)
 }
 
+/// `None` when something that was asked for cannot be had, which has been said then.
+fn run_services(
+    mut options: Options,
+    directory: &'static CStr,
+    services: fn(&Services) -> u8,
+) -> Option<u8> {
+    if options.is_about_a_command() {
+        complaint(b"--services goes with -s, -p, -r, -v, -q and --grace only").say();
+        return None;
+    }
+    let signals = sys::take_signals();
+    options.rules.sweep = sweep(&options, getpid().as_raw_nonzero().get() == 1)?;
+    if let Some(signal) = options.parent_death {
+        watch_parent(signal)?;
+    }
+    let Options { grace, rules, verbosity, .. } = options;
+    Some(services(&Services { directory, grace, rules, signals, verbosity }))
+}
+
 /// What is ours to end after the command.
 fn sweep(options: &Options, is_first: bool) -> Option<Sweep> {
     if is_first {
@@ -125,7 +173,7 @@ fn sweep(options: &Options, is_first: bool) -> Option<Sweep> {
     let warns = options.verbosity > 0;
     if !options.subreaper {
         if warns {
-            complaint(b"not PID 1, and no subreaper (-s): what COMMAND leaves behind is neither reaped nor ended here").say();
+            complaint(b"not PID 1, and no subreaper (-s): what is left behind is neither reaped nor ended here").say();
         }
         return Some(Sweep::Nothing);
     }
@@ -137,8 +185,7 @@ fn sweep(options: &Options, is_first: bool) -> Option<Sweep> {
         return Some(Sweep::Descendants);
     }
     if warns {
-        complaint(b"no /proc of this PID namespace: what COMMAND leaves behind is not ended here")
-            .say();
+        complaint(b"no /proc of this PID namespace: what is left behind is not ended here").say();
     }
     Some(Sweep::Nothing)
 }

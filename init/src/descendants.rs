@@ -13,7 +13,7 @@ use rustix::process::{Pid, getpid};
 const HIGHEST: usize = 10_000;
 
 /// Sends a signal to every process that descends from us.
-pub(crate) fn send(signal: Signal) {
+pub fn send(signal: Signal) {
     let Ok(proc) = Descriptor::open(c"/proc", Kind::Directory) else {
         return;
     };

@@ -123,7 +123,8 @@ fn exists(path: &CStr) -> bool {
 
 /// Looks at the file for what execve(2) may have meant.
 #[inline(never)]
-fn explain(path: &CStr, errno: Errno) -> Failure {
+#[must_use]
+pub fn explain(path: &CStr, errno: Errno) -> Failure {
     let name = path.to_bytes();
     let status = match rustix::fs::stat(path) {
         Ok(status) => status,

@@ -13,10 +13,10 @@
 )]
 
 pub mod command_line;
-mod descendants;
+pub mod descendants;
 pub mod errno;
 pub mod exec;
-mod line;
+pub mod line;
 pub mod number;
 mod readiness;
 pub mod reaper;

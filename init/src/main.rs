@@ -20,7 +20,7 @@ extern "C" fn main(_count: c_int, arguments: *mut *const c_char) -> c_int {
     // they live as long as the process, and nobody else touches them.
     let mut arguments = unsafe { Arguments::new(arguments) };
     let program = arguments.next().map_or(&[][..], |name| name.to_bytes());
-    command_line::run(program, arguments, env!("CARGO_PKG_VERSION")).into()
+    command_line::run(program, arguments, env!("CARGO_PKG_VERSION"), None).into()
 }
 
 /// Nothing in this program can panic: where it is optimized, the linker finds no such function as

@@ -32,6 +32,12 @@ impl Signal {
     pub const TTOU: Signal = Signal(libc::SIGTTOU as u8);
     /// The terminal's size changed.
     pub const WINCH: Signal = Signal(libc::SIGWINCH as u8);
+    /// A timer is over.
+    pub const ALRM: Signal = Signal(libc::SIGALRM as u8);
+    /// What a program makes of it.
+    pub const USR1: Signal = Signal(libc::SIGUSR1 as u8);
+    /// What a program makes of it.
+    pub const USR2: Signal = Signal(libc::SIGUSR2 as u8);
     /// A write to a pipe that nobody reads.
     pub const PIPE: Signal = Signal(libc::SIGPIPE as u8);
 

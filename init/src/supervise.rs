@@ -108,7 +108,7 @@ pub fn supervise(mut reaper: Reaper, grace: u64, payload: &mut dyn Payload) -> E
 }
 
 /// Sends a signal to everything but ourselves that is ours to end.
-fn send_to_rest(sweep: Sweep, signal: Signal) {
+pub fn send_to_rest(sweep: Sweep, signal: Signal) {
     match sweep {
         Sweep::Namespace => sys::send_to_all(signal),
         Sweep::Descendants => descendants::send(signal),

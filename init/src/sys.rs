@@ -14,7 +14,9 @@ pub use jobs::{
     leads_group, leads_session, leave_terminal, own_group, send_to_group, set_foreground,
     stop_own_group_but_self, stop_with_payload, take_abandoned_terminal, take_terminal,
 };
-pub use strings::{Arguments, Environment, execute_expression, replace_in_own_environment};
+pub use strings::{
+    Arguments, Environment, execute_expression, execute_words, replace_in_own_environment,
+};
 
 use crate::errno;
 use crate::number::SECOND;

@@ -43,7 +43,7 @@ fn run(words: &[&str]) -> (u8, usize) {
     // SAFETY: a null pointer ends the list, and one stands before it; nobody else touches it.
     let arguments = unsafe { Arguments::new(list.as_mut_ptr().add(1)) };
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    let status = command_line::run(b"unshared-init", arguments, "");
+    let status = command_line::run(b"unshared-init", arguments, "", None);
     (status, ALLOCATIONS.load(Ordering::Relaxed) - before)
 }
 

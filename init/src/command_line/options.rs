@@ -37,6 +37,8 @@ pub(super) struct Options {
     pub(super) warn_of_reaping: bool,
     /// 0: errors only; 1: warnings; 2: the main process and its signals; 3: everything.
     pub(super) verbosity: u64,
+    /// Watch over the services of that directory instead of running a command.
+    pub(super) services: Option<&'static CStr>,
     pub(super) command: Arguments,
 }
 
@@ -44,6 +46,8 @@ pub(super) struct Options {
 pub(super) enum Request {
     /// Run the command.
     Run,
+    /// Watch over the services of this directory.
+    Services(&'static CStr),
     /// Print the help text.
     Help,
     /// Print the version.
@@ -70,6 +74,7 @@ impl Options {
             re_raise: false,
             warn_of_reaping: false,
             verbosity: 1,
+            services: None,
             command,
         };
         if as_dumb_init {
@@ -96,16 +101,20 @@ impl Options {
         loop {
             let mut arguments = self.command;
             let Some(word) = arguments.next() else {
-                return Err(Wrong(b"no command after", c"unshared-init"));
+                let missing = Wrong(b"no command after", c"unshared-init");
+                return self.services.map(Request::Services).ok_or(missing);
             };
             let request = match word.to_bytes() {
+                [b'-', b'-', _, ..] => self.take_long(word, &mut arguments)?,
+                [b'-', first, ..] if *first != b'-' => self.take_short(word, &mut arguments)?,
+                _ if self.services.is_some() => {
+                    return Err(Wrong(b"--services takes no command:", word));
+                }
                 b"--" => {
                     self.command = arguments;
                     let missing = Wrong(b"no command after", word);
                     return arguments.first().map(|_| Request::Run).ok_or(missing);
                 }
-                [b'-', b'-', ..] => self.take_long(word, &mut arguments)?,
-                [b'-', _, ..] => self.take_short(word, &mut arguments)?,
                 _ => return Ok(Request::Run),
             };
             if let Some(request) = request {
@@ -113,6 +122,17 @@ impl Options {
             }
             self.command = arguments;
         }
+    }
+
+    /// Whether something is asked for that only a command can have.
+    pub(super) fn is_about_a_command(&self) -> bool {
+        self.group == Group::Own
+            || self.rules.restart != Restart::Never
+            || self.parent_fd.is_some()
+            || self.notification_fd.is_some()
+            || self.ready_exec.is_some()
+            || self.re_raise
+            || self.warn_of_reaping
     }
 
     fn be_tini(&mut self, environment: Environment) {
@@ -199,6 +219,7 @@ impl Options {
                 self.rules.restart = Restart::parse(value.to_bytes())
                     .ok_or(Wrong(b"--restart takes never, on-failure or always, not", value))?;
             }
+            b"--services" => self.services = Some(value()?),
             b"--notification-fd" => self.notification_fd = Some(descriptor(value()?)?),
             b"--parent-fd" => self.parent_fd = Some(descriptor(value()?)?),
             b"--ready-exec" => self.ready_exec = Some(value()?),

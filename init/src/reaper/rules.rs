@@ -134,7 +134,8 @@ impl Rewrites {
     }
 
     /// What is passed on for a signal, if anything is.
-    pub(super) fn apply(&self, signal: Signal) -> Option<Signal> {
+    #[must_use]
+    pub fn apply(&self, signal: Signal) -> Option<Signal> {
         match self.0.get(place(signal)).copied().flatten() {
             None => Some(signal),
             Some(Rewrite::To(signal)) => Some(signal),

@@ -148,6 +148,17 @@ pub fn execute_expression(expression: &CStr, environment: Environment) -> Errno 
     last_error()
 }
 
+/// Executes the first of these words, with all of them as its arguments. Returns only to say why not.
+pub fn execute_words(words: [Option<&CStr>; 3], environment: Environment) -> Errno {
+    let [first, second, third] = words.map(|word| word.map_or(core::ptr::null(), CStr::as_ptr));
+    let list = [first, second, third, core::ptr::null()];
+    // SAFETY: both lists end with null pointers; a null pointer for a path is EFAULT.
+    unsafe {
+        libc::execve(first, list.as_ptr(), environment.0);
+    }
+    last_error()
+}
+
 /// Room for one entry that replaces another.
 struct Entry(UnsafeCell<[u8; Entry::SIZE]>);
 
