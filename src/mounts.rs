@@ -158,11 +158,44 @@ pub(crate) fn protect_root(root: &CStr) -> Result<(), Errno> {
 /// pivot_root(2), and unmounts the old root with all that is below it. Every process that was rooted
 /// in the old one is in the new one then, and nothing leads back.
 pub(crate) fn pivot(root: &CStr) -> Result<(), Errno> {
-    rustix::process::chdir(topmost(root))?;
-    // The old root is put on top of the new one, and comes off again.
-    rustix::process::pivot_root(c".", c".")?;
+    match exchange(root) {
+        Err(Errno::INVAL) => {
+            leave_initramfs()?;
+            exchange(root)?;
+        }
+        other => other?,
+    }
     rustix::mount::unmount(c".", UnmountFlags::DETACH)?;
     rustix::process::chdir(c"/")
+}
+
+/// The old root is put on top of the new one, to come off again.
+fn exchange(root: &CStr) -> Result<(), Errno> {
+    rustix::process::chdir(topmost(root))?;
+    rustix::process::pivot_root(c".", c".")
+}
+
+/// The root of an initramfs is the first mount of all, and no other can take its place. A copy of it,
+/// with all that is mounted below, is mounted over it and becomes our root: that one can be replaced.
+/// What stays below the new root has no path. It is no chroot for the kernel, since the root is what
+/// is topmost: user namespaces can still be made.
+fn leave_initramfs() -> Result<(), Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    match rustix::mount::open_tree(CWD, c"/", flags) {
+        // Before Linux 5.2. The way up from a root ends in what is topmost over it.
+        Err(Errno::NOSYS) => {
+            rustix::mount::mount_bind_recursive(c"/", c"/")?;
+            rustix::process::chdir(c"/..")?;
+        }
+        copy => {
+            let (copy, from) = (copy?, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH);
+            rustix::mount::move_mount(&copy, c"", CWD, c"/", from)?;
+            rustix::process::fchdir(copy)?;
+        }
+    }
+    rustix::process::chroot(c".")
 }
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

@@ -7,6 +7,7 @@
 mod common;
 
 mod boot;
+mod boot_roots;
 mod descriptors;
 mod disks;
 mod exec_failures;

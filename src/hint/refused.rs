@@ -77,7 +77,10 @@ fn in_chroot() -> bool {
     if !mounts.is_empty() && !has_root {
         return true;
     }
-    are_different("/", "/proc/1/root/") || (has(CapabilitySet::SYS_CHROOT) && has_way_out())
+    // In a mount namespace of our own the root is another one anyway.
+    let is_shared = !are_different("/proc/self/ns/mnt", "/proc/1/ns/mnt");
+    (is_shared && are_different("/", "/proc/1/root/"))
+        || (has(CapabilitySet::SYS_CHROOT) && has_way_out())
 }
 
 fn are_different(one: &str, other: &str) -> bool {
