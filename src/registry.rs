@@ -5,11 +5,11 @@
 //! appends what undoes a step before the step is done ([`journal`]). So somebody always cleans up
 //! behind an instance: its launcher or, if that was killed, whoever takes the record next ([`heal`]).
 use crate::error::{Error, quote};
-use crate::sys;
+use crate::sys::{self, again};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
-use std::ffi::{CString, OsString};
+use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 pub(crate) mod facts;
@@ -34,7 +34,7 @@ impl State {
     pub(crate) fn make() -> Result<State, Error> {
         let (path, is_default) = place()?;
         make_directory(&path).map_err(|errno| cannot("make", &path, errno))?;
-        let directory = open(&path).map_err(|errno| cannot("open", &path, errno))?;
+        let directory = again(|| open(&path)).map_err(|errno| cannot("open", &path, errno))?;
         State { path, is_default, directory }.check()
     }
 
@@ -51,7 +51,7 @@ impl State {
     /// What is written there is done by whoever heals it. So it has to be ours alone.
     fn check(self) -> Result<State, Error> {
         let path = quote(self.path.as_bytes());
-        let status = rustix::fs::fstat(&self.directory)
+        let status = again(|| rustix::fs::fstat(&self.directory))
             .map_err(|errno| cannot("look at", &self.path, errno))?;
         if status.st_uid != sys::effective_uid() {
             let owner = status.st_uid;
@@ -89,8 +89,17 @@ impl State {
     /// Leaves nothing behind where nobody asked for a directory.
     pub(crate) fn remove_if_empty(&self) {
         if self.is_default {
-            let _ = rustix::fs::rmdir(self.path.as_c_str());
+            let _ = again(|| rustix::fs::rmdir(self.path.as_c_str()));
         }
+    }
+
+    /// Nothing could be begun there; passes on why.
+    fn left(&self, record: Option<&CStr>, errno: Errno) -> Errno {
+        if let Some(record) = record {
+            let _ = rustix::fs::unlinkat(&self.directory, record, AtFlags::REMOVEDIR);
+        }
+        self.remove_if_empty();
+        errno
     }
 }
 

@@ -230,6 +230,19 @@ pub(crate) fn send_through(process: &OwnedFd, signal: Signal) -> Result<(), Errn
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
+/// A call whose failure nobody could make good: as often as it is interrupted, and once more after any
+/// other error. That there is nothing to be had (EAGAIN) is none.
+pub(crate) fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    let mut failed = false;
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            Err(errno) if errno != Errno::AGAIN && !failed => failed = true,
+            result => return result,
+        }
+    }
+}
+
 /// An argument list for execve(2), which stays until the process ends.
 pub(crate) fn arguments(strings: Vec<CString>) -> Arguments {
     let list = leak(strings, 1);

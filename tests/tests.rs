@@ -8,6 +8,7 @@ mod common;
 
 mod boot;
 mod boot_roots;
+mod crash;
 mod descriptors;
 mod disks;
 mod exec_failures;

@@ -210,6 +210,7 @@ pub fn send_to_all(signal: Signal) {
 /// What waitpid(2) has to say of any child, without waiting: a change, nothing yet (`Ok(None)`), or
 /// `ECHILD` when there are no children.
 pub fn next_change() -> Result<Option<(Pid, Change)>, Errno> {
+    let mut failed = false;
     loop {
         match rustix::process::wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
             Ok(None) => return Ok(None),
@@ -219,6 +220,8 @@ pub fn next_change() -> Result<Option<(Pid, Change)>, Errno> {
                 }
             }
             Err(Errno::INTR) => {}
+            // There is no other, unless a filter says so; an end that is missed is never told again.
+            Err(errno) if errno != Errno::CHILD && !failed => failed = true,
             Err(errno) => return Err(errno),
         }
     }

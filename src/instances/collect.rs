@@ -44,7 +44,7 @@ pub(super) fn one(name: &CStr) -> Result<bool, Error> {
         match Record::take(state, name, Missing::Leave) {
             Ok(Taken::Ours(record)) => {
                 let healed = heal(&record, None);
-                record.remove().map_err(|errno| cannot("remove", errno))?;
+                record.remove()?;
                 return Ok(healed);
             }
             Ok(Taken::Gone) => return Ok(false),

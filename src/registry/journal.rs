@@ -101,7 +101,9 @@ impl Journal {
     pub(crate) fn end(self, status: u8) {
         if let Some(record) = &self.record {
             let _ = record.note("ended", [status.to_string().as_bytes()]);
-            let _ = record.remove();
+            if let Err(error) = record.remove() {
+                crate::say(&error.message());
+            }
         }
     }
 }

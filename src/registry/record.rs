@@ -5,6 +5,7 @@ use super::{State, pause};
 use super::{heal, words};
 use crate::error::{Error, quote};
 use crate::spec::Spec;
+use crate::sys::again;
 use crate::walk::channel::above_standard;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
@@ -81,32 +82,24 @@ impl Record {
         if missing == Missing::Make {
             match rustix::fs::mkdirat(&state, name, Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno),
+                Err(errno) => return Err(state.left(None, errno)),
             }
         }
-        let path = file_of(name, "record");
-        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let flags = if missing == Missing::Make { flags | OFlags::CREATE } else { flags };
-        let open = |flags| rustix::fs::openat(&state, &path, flags, Mode::RUSR | Mode::WUSR);
-        let file = match open(flags) {
-            Err(Errno::NOENT) => {
-                // An empty directory is what is left where a launcher was killed in between.
-                let _ = rustix::fs::unlinkat(&state, name, AtFlags::REMOVEDIR);
-                return Ok(Taken::Gone);
-            }
-            Err(Errno::NOTDIR) => return Ok(Taken::Gone),
-            // To be looked at, where nothing can be changed.
-            Err(Errno::ROFS) => open(OFlags::RDONLY | OFlags::CLOEXEC)?,
-            file => file?,
+        let file = match open(&state, name, missing) {
+            Ok(file) => file,
+            // An empty directory is what is left where a launcher was killed in between.
+            Err(errno) => match state.left(Some(name), errno) {
+                Errno::NOENT | Errno::NOTDIR => return Ok(Taken::Gone),
+                errno => return Err(errno),
+            },
         };
-        let file = above_standard(file)?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match again(|| rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Ok(Taken::Held(file)),
             Err(errno) => return Err(errno),
         }
         // Whoever held it may have removed it meanwhile.
-        if rustix::fs::fstat(&file)?.st_nlink == 0 {
+        if again(|| rustix::fs::fstat(&file))?.st_nlink == 0 {
             return Ok(Taken::Gone);
         }
         Ok(Taken::Ours(Record { state, name: name.to_owned(), file }))
@@ -172,9 +165,14 @@ impl Record {
     }
 
     /// Removes it, and gives the name free.
-    pub(crate) fn remove(&self) -> Result<(), Errno> {
-        rustix::fs::unlinkat(&self.state, file_of(&self.name, "record"), AtFlags::empty())?;
-        match rustix::fs::unlinkat(&self.state, &self.name, AtFlags::REMOVEDIR) {
+    pub(crate) fn remove(&self) -> Result<(), Error> {
+        self.try_remove().map_err(|errno| self.error("remove", errno))
+    }
+
+    fn try_remove(&self) -> Result<(), Errno> {
+        let (record, nothing) = (file_of(&self.name, "record"), AtFlags::empty());
+        again(|| rustix::fs::unlinkat(&self.state, &record, nothing))?;
+        match again(|| rustix::fs::unlinkat(&self.state, &self.name, AtFlags::REMOVEDIR)) {
             // Somebody has begun with that name already.
             Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => {}
             Err(errno) => return Err(errno),
@@ -197,6 +195,19 @@ impl AsFd for Record {
     fn as_fd(&self) -> rustix::fd::BorrowedFd<'_> {
         self.file.as_fd()
     }
+}
+
+fn open(state: &State, name: &CStr, missing: Missing) -> Result<OwnedFd, Errno> {
+    let path = file_of(name, "record");
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let flags = if missing == Missing::Make { flags | OFlags::CREATE } else { flags };
+    let open = |flags| rustix::fs::openat(state, &path, flags, Mode::RUSR | Mode::WUSR);
+    let file = match open(flags) {
+        // To be looked at, where nothing can be changed.
+        Err(Errno::ROFS) => open(OFlags::RDONLY | OFlags::CLOEXEC)?,
+        file => file?,
+    };
+    above_standard(file)
 }
 
 /// Takes a record for a new instance. The inner error says that somebody else has that name.

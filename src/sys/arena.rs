@@ -1,4 +1,5 @@
-//! The allocator: a small arena in .bss, and the C library's heap once that is full.
+//! The allocator: a small arena in .bss, the C library's heap once that is full, and a reserve for
+//! where the kernel has no more memory just then.
 //!
 //! A spawn allocates a few hundred bytes. The C library's first allocation takes four system calls
 //! and several fresh pages; the arena takes none and one.
@@ -8,25 +9,29 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const SIZE: usize = 4096;
 const ALIGNMENT: usize = 16;
 
 #[repr(align(16))]
-struct Bytes(UnsafeCell<[u8; SIZE]>);
+struct Bytes<const SIZE: usize>(UnsafeCell<[u8; SIZE]>);
 
 /// Hands out its bytes from first to last; freeing gives nothing back.
-struct Arena {
-    bytes: Bytes,
+struct Arena<const SIZE: usize> {
+    bytes: Bytes<SIZE>,
     used: AtomicUsize,
 }
 
 // SAFETY: a place is handed out once, by an atomic addition, so no two threads share one.
-unsafe impl Sync for Arena {}
+unsafe impl<const SIZE: usize> Sync for Arena<SIZE> {}
 
-#[global_allocator]
-static ARENA: Arena = Arena { bytes: Bytes(UnsafeCell::new([0; SIZE])), used: AtomicUsize::new(0) };
+static ARENA: Arena<4096> = Arena::new();
+/// Costs nothing until it is touched. With it, whoever cleans up can.
+static RESERVE: Arena<65536> = Arena::new();
 
-impl Arena {
+impl<const SIZE: usize> Arena<SIZE> {
+    const fn new() -> Arena<SIZE> {
+        Arena { bytes: Bytes(UnsafeCell::new([0; SIZE])), used: AtomicUsize::new(0) }
+    }
+
     /// A place for that layout, if there is still one.
     fn take(&self, layout: Layout) -> Option<*mut u8> {
         let size = layout.size().checked_next_multiple_of(ALIGNMENT)?;
@@ -48,19 +53,26 @@ impl Arena {
     }
 }
 
-// SAFETY: a place of the arena has the size and alignment asked for and is handed out once; every
+/// What the program allocates from.
+struct Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+// SAFETY: a place of an arena has the size and alignment asked for and is handed out once; every
 // other place comes from and goes back to the C library.
-unsafe impl GlobalAlloc for Arena {
+unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match self.take(layout) {
-            Some(place) => place,
-            // SAFETY: the caller's promises about the layout are passed on.
-            None => unsafe { System.alloc(layout) },
+        if let Some(place) = ARENA.take(layout) {
+            return place;
         }
+        // SAFETY: the caller's promises about the layout are passed on.
+        let place = unsafe { System.alloc(layout) };
+        if place.is_null() { RESERVE.take(layout).unwrap_or(place) } else { place }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        if !self.owns(place) {
+        if !ARENA.owns(place) && !RESERVE.owns(place) {
             // SAFETY: it is not ours, so the C library handed it out, with this layout.
             unsafe { System.dealloc(place, layout) }
         }

@@ -1,4 +1,5 @@
 //! What parent and child tell each other, over one socket that does not survive execve(2).
+use crate::sys::again;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -142,7 +143,8 @@ impl Channel {
     /// Sends. That the other end is gone is noticed when it should answer.
     pub(crate) fn send(&self, message: &Message) {
         let bytes = message.bytes();
-        while rustix::net::send(&self.0, &bytes, SendFlags::NOSIGNAL) == Err(Errno::INTR) {}
+        // Once more where it was interrupted, or memory was short: the other side waits for it.
+        let _ = again(|| rustix::net::send(&self.0, &bytes, SendFlags::NOSIGNAL));
     }
 
     /// Waits for a message.
@@ -157,16 +159,13 @@ impl Channel {
 
     fn receive_with(&self, flags: RecvFlags) -> Result<Option<Message>, Closed> {
         let mut bytes = [0; LONGEST];
-        loop {
-            match rustix::net::recv(&self.0, &mut bytes[..], flags) {
-                Ok((length, _)) => {
-                    let message = Message::parse(bytes.get(..length).unwrap_or(&[]));
-                    return message.map(Some).ok_or(Closed);
-                }
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(_) => return Err(Closed),
+        match again(|| rustix::net::recv(&self.0, &mut bytes[..], flags)) {
+            Ok((length, _)) => {
+                let message = Message::parse(bytes.get(..length).unwrap_or(&[]));
+                message.map(Some).ok_or(Closed)
             }
+            Err(Errno::AGAIN) => Ok(None),
+            Err(_) => Err(Closed),
         }
     }
 

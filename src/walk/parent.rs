@@ -362,7 +362,8 @@ impl<'a> Parent<'a> {
     fn child_change(&self) -> Option<Change> {
         let stops =
             if self.run.spec.has_init() { WaitOptions::empty() } else { WaitOptions::UNTRACED };
-        let result = rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG | stops);
+        let options = WaitOptions::NOHANG | stops;
+        let result = sys::again(|| rustix::process::waitpid(Some(self.pid), options));
         result.ok().flatten().and_then(|(_, status)| change_of(status))
     }
 
