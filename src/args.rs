@@ -27,6 +27,8 @@ pub(crate) enum Request {
     Forkn(Arguments),
     /// End the machine; by force, without asking its init.
     End(End, bool),
+    /// Say what works here.
+    Doctor { json: bool },
     /// Print the path of that root.
     GetRoot(CString),
     /// Print this text.
@@ -48,6 +50,7 @@ Runs processes in Linux namespaces of their own.
   make-root TYPE [OPTION]...                    make a root, or add to one
   get-root TYPE                                 print the path of a root
   poweroff, reboot, halt                        end the machine
+  doctor                                        what works here, and what not
   help [COMMAND]                                explain all, or one command
   --version                                     name and version
 
@@ -81,6 +84,7 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
         b"make-root" => make_root::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
         b"forkn" => forkn(arguments),
+        b"doctor" => doctor(arguments),
         b"list" => instances::parse_list(arguments),
         b"inspect" => instances::parse_inspect(arguments),
         b"signal" => instances::parse_signal(arguments),
@@ -118,6 +122,29 @@ fn forkn(arguments: Arguments) -> Result<Request, Error> {
     }
 }
 
+const DOCTOR_HELP: &str = "\
+Usage: unshared-cli doctor [--json]
+
+Tries for real what this kernel and this host allow you, and says what works,
+what does not, why, and what to do. Ends with 0 where spawn --all works, else
+with 1.
+
+Example: unshared-cli doctor
+";
+
+fn doctor(mut arguments: Arguments) -> Result<Request, Error> {
+    let json = match arguments.next().map(|word| word.to_bytes()) {
+        None => return Ok(Request::Doctor { json: false }),
+        Some(b"--help" | b"-h") => return Ok(Request::Print(DOCTOR_HELP)),
+        Some(b"--json") => true,
+        Some(_) => false,
+    };
+    if json && arguments.next().is_none() {
+        return Ok(Request::Doctor { json });
+    }
+    Err(Error::usage("doctor takes --json, or nothing", "doctor"))
+}
+
 fn help(mut arguments: Arguments) -> Result<Request, Error> {
     let Some(topic) = arguments.next() else {
         return Ok(Request::Print(HELP));
@@ -127,6 +154,7 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
         b"make-root" => Ok(Request::Print(make_root::HELP)),
         b"init" => Ok(Request::Print(unshared_init::command_line::HELP)),
         b"forkn" => Ok(Request::Print(FORKN_HELP)),
+        b"doctor" => Ok(Request::Print(DOCTOR_HELP)),
         b"list" => Ok(Request::Print(instances::LIST_HELP)),
         b"inspect" => Ok(Request::Print(instances::INSPECT_HELP)),
         b"signal" => Ok(Request::Print(instances::SIGNAL_HELP)),

@@ -10,6 +10,7 @@
 
 mod args;
 mod disk;
+mod doctor;
 mod error;
 mod hint;
 mod hooks;
@@ -69,6 +70,7 @@ fn run(arguments: Arguments) -> u8 {
             Ok(command_line::run(program, arguments, env!("UNSHARED_VERSION"), services))
         }
         Request::End(end, force) => machine::ask_for(end, force),
+        Request::Doctor { json } => doctor::run(json),
         Request::Forkn(arguments) => hooks::forkn(arguments),
         Request::Print(text) => print(text.as_bytes()),
     });

@@ -254,7 +254,8 @@ fn run_helper(
     Err(Failure { errno, reason: Some(reason), code: FAILED })
 }
 
-fn read_all(file: &rustix::fd::OwnedFd) -> Vec<u8> {
+/// Reads to the end, or as far as it can be read.
+pub(crate) fn read_all(file: &rustix::fd::OwnedFd) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
         all.reserve(512);

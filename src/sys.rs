@@ -5,6 +5,7 @@
 mod arena;
 #[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
 mod copy;
+pub(crate) mod doctor;
 pub(crate) mod landlock;
 pub(crate) mod loop_device;
 pub(crate) mod machine;

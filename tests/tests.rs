@@ -11,6 +11,7 @@ mod boot_roots;
 mod crash;
 mod descriptors;
 mod disks;
+mod doctor;
 mod exec_failures;
 mod fallbacks;
 mod hooks;
