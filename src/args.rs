@@ -2,6 +2,7 @@
 use crate::error::Error;
 use crate::instances::Instances;
 use crate::machine::End;
+use crate::machine::services::command::Service;
 use crate::root::MakeRoot;
 use crate::spec::Spec;
 use std::ffi::{CString, OsStr};
@@ -11,6 +12,7 @@ use unshared_init::sys::Arguments;
 pub(crate) mod end;
 pub(crate) mod instances;
 pub(crate) mod make_root;
+pub(crate) mod service;
 pub(crate) mod spawn;
 
 /// What the command line asks for.
@@ -25,6 +27,8 @@ pub(crate) enum Request {
     Init(&'static [u8], Arguments),
     /// Run a command, and then a shell expression whatever became of it.
     Forkn(Arguments),
+    /// Command what watches over services.
+    Service(Service),
     /// End the machine; by force, without asking its init.
     End(End, bool),
     /// Say what works here.
@@ -42,6 +46,7 @@ Runs processes in Linux namespaces of their own.
 
   spawn [OPTION]... [--] COMMAND [ARGUMENT]...  run COMMAND in new namespaces
   init [OPTION]... [--] COMMAND [ARGUMENT]...   run COMMAND as PID 1 should
+  service COMMAND SERVICE...                    command services, as sv does
   forkn CLEANUP COMMAND [ARGUMENT]...           run COMMAND, then CLEANUP
   exec NAME [OPTION]... [--] COMMAND...         run COMMAND in an instance too
   list, inspect NAME                            what instances there are
@@ -85,6 +90,7 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
         b"init" => Ok(Request::Init(b"init", arguments)),
         b"forkn" => forkn(arguments),
         b"doctor" => doctor(arguments),
+        b"service" => service::parse(arguments),
         b"list" => instances::parse_list(arguments),
         b"inspect" => instances::parse_inspect(arguments),
         b"signal" => instances::parse_signal(arguments),
@@ -155,6 +161,7 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
         b"init" => Ok(Request::Print(unshared_init::command_line::HELP)),
         b"forkn" => Ok(Request::Print(FORKN_HELP)),
         b"doctor" => Ok(Request::Print(DOCTOR_HELP)),
+        b"service" => Ok(Request::Print(service::HELP)),
         b"list" => Ok(Request::Print(instances::LIST_HELP)),
         b"inspect" => Ok(Request::Print(instances::INSPECT_HELP)),
         b"signal" => Ok(Request::Print(instances::SIGNAL_HELP)),

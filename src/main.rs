@@ -69,6 +69,7 @@ fn run(arguments: Arguments) -> u8 {
             let services = Some(machine::services::of_command_line as fn(&_) -> u8);
             Ok(command_line::run(program, arguments, env!("UNSHARED_VERSION"), services))
         }
+        Request::Service(service) => machine::services::command::run(&service),
         Request::End(end, force) => machine::ask_for(end, force),
         Request::Doctor { json } => doctor::run(json),
         Request::Forkn(arguments) => hooks::forkn(arguments),

@@ -21,7 +21,9 @@ watch() {
 }
 finish() { kill -${1-TERM} $I; wait $R; echo "end $?"; }
 # Numbers are not what counts.
-plain() { sed -E 's/pid [0-9]+/pid N/g; s/[0-9]+s/Ns/g; s#/tmp/[^/]*/s/##g'; }
+plain() { sed -E 's/pid [0-9]+/pid N/g; s/[0-9]+s/Ns/g; s#/tmp/[^/]*/s/##g; s/nobody watches over it/runsv not running/'; }
+# The tests' sv is runit's, or ours.
+if [ -n "$SERVICE" ]; then sv() { $CLI service "$@"; }; fi
 trap 'kill -KILL $R 2>/dev/null; rm -r $D' EXIT
 "#;
 
@@ -29,15 +31,8 @@ fn shell(script: &str) -> Outcome {
     root(&format!("{SHELL}\n{script}"))
 }
 
-/// The same under runsvdir(8), which a signal does not end as we do.
-fn shell_with_runsvdir(script: &str) -> Outcome {
-    shell(&format!(
-        "WATCH='runsvdir s'; finish() {{ kill -KILL $I; wait $R 2>/dev/null; }}\n{script}"
-    ))
-}
-
 #[test]
-fn sv_sees_and_commands_our_services_as_it_does_runsvs() {
+fn sv_and_service_command_our_services_as_they_do_runsvs() {
     // The answers of sv -v depend on when it looks; these it gives once it is so.
     let script = r#"
 service a 'for s in HUP INT QUIT ALRM USR1 USR2; do trap "echo $s >>$D/seen" $s; done
@@ -52,13 +47,31 @@ sv -v pause a; sv status a; cat s/a/supervise/stat; sv -v cont a; sv status a
 sleep 1; sv -v down b; sv status b; sv once b; await is b run; sv status b; sv kill b; await is b down; sv status b
 sv -v restart a; seen 10; sv start a; sv check a; sv term a; seen 13; await is a run; sv stop a; sv force-stop a
 cat s/a/supervise/stat s/b/supervise/stat s/a/supervise/pid; ls -l s/a/supervise | awk '{ print $1, $NF }'
-sv up a; await is a run; sv -w 9 exit a; sv status a; echo $?; sv down nosuch; echo $?
+sv up a; await is a run; sv -w 9 exit a; sv status a; echo $?; for wrong in 'down nosuch' 'down a/s' nothing 'status' 'down a nosuch b'; do sv $wrong >/dev/null 2>&1; echo $?; done
 } | plain; tr '\n' ' ' <seen; finish"#;
-    let (ours, runsvs) = (shell(script), shell_with_runsvdir(script));
-    assert_eq!(ours.err, "");
-    assert_eq!(ours.out.replace("end 0\n", ""), runsvs.out);
-    assert!(ours.out.contains("ok: a: runsv not running"), "{}", ours.out);
-    assert!(ours.out.contains("up HUP INT QUIT ALRM USR1 USR2 TERM finish 4 0 up"), "{}", ours.out);
+    // A signal does not end runsvdir as it ends us.
+    const RUNSVDIR: &str = "WATCH='runsvdir s'; finish() { kill -KILL $I; wait $R 2>/dev/null; }";
+    let ways = ["", RUNSVDIR].map(|watch| ["", "SERVICE=yes"].map(|service| (watch, service)));
+    let outcomes = std::thread::scope(|scope| {
+        let runs = ways.as_flattened().iter().map(|(watch, service)| {
+            let script = format!("{service}\n{SHELL}\n{watch}\n{script}");
+            scope.spawn(move || root(&script))
+        });
+        let runs: Vec<_> = runs.collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect::<Vec<_>>()
+    });
+    let outcomes = outcomes.into_iter().zip(ways.as_flattened());
+    let mut texts = outcomes.map(|(outcome, way)| {
+        // unshare is killed with its PID 1, and has something to say then.
+        assert!(way.0 == RUNSVDIR || outcome.err.is_empty(), "{way:?} {}", outcome.err);
+        (outcome.out.replace("end 0\n", ""), way)
+    });
+    let (first, _) = texts.next().unwrap();
+    assert!(first.contains("ok: a: runsv not running"), "{first}");
+    assert!(first.contains("up HUP INT QUIT ALRM USR1 USR2 TERM finish 4 0 up"), "{first}");
+    for (text, way) in texts {
+        assert_eq!(text, first, "{way:?}");
+    }
 }
 
 #[test]
@@ -193,6 +206,21 @@ fn a_second_supervisor_keeps_its_hands_off() {
          timeout 0.5 $CLI init -s --services s 2>&1; wc -l <started; finish",
     )
     .prints("unshared-init: a: lock supervise/lock: EAGAIN\n1\nend 0");
+}
+
+#[test]
+fn a_service_command_says_what_is_wrong() {
+    for words in ["", "up", "upp a", "-w x up a", "-w"] {
+        root(&format!("$CLI service {words}")).complains(100, &["help service"]);
+    }
+    shell("service a 'exec sleep 1000'; SVDIR=$D/s $CLI service status a nosuch; echo $?; $CLI service -w 0 up ./s/a; echo $?")
+        .prints(
+            "fail: a: nobody watches over it\nfail: nosuch: open its directory: ENOENT\n2\n\
+             fail: ./s/a: nobody watches over it\n1",
+        );
+    shell("service a 'trap : TERM; while :; do sleep 0.1; done'; watch; sv() { $CLI service \"$@\" | plain | cut -d , -f 1; }; await is a run
+        sv -w 0 stop a; sv -w 0 force-stop a; await is a down; sv -w 1 check a; finish")
+        .prints("timeout: run: a: (pid N) Ns\nkill: run: a: (pid N) Ns\nok: down: a: Ns\nend 0");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use unshared_init::signal::Signal;
 use unshared_init::sys::SignalState;
 
 mod after;
+pub(crate) mod command;
 mod ending;
 mod files;
 mod scan;

@@ -1,4 +1,5 @@
-//! The files `supervise/status` and `supervise/stat` as runsv(8) writes them; pure.
+//! The files `supervise/status` and `supervise/stat` as runsv(8) writes them and sv(8) reads them;
+//! pure.
 use super::unit::{State, Unit, Want};
 use rustix::process::Pid;
 use unshared_init::number::SECOND;
@@ -11,7 +12,7 @@ pub(crate) const LENGTH: usize = 20;
 const TAI: u64 = (1 << 62) + 10;
 
 /// What `supervise/status` says.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Status {
     /// The TAI64 label's seconds, since 1970.
     pub(crate) seconds: u64,
@@ -47,6 +48,26 @@ impl Status {
         let (paused, term) = (u8::from(self.paused), u8::from(self.term));
         let state = self.state as u8;
         [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, paused, self.want, term, state]
+    }
+
+    /// What the bytes say; `None` if they are not a status.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Status> {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, paused, want, term, state] =
+            *<&[u8; LENGTH]>::try_from(bytes).ok()?;
+        Some(Status {
+            seconds: u64::from_be_bytes([a, b, c, d, e, f, g, h]).wrapping_sub(TAI),
+            nanoseconds: u32::from_be_bytes([i, j, k, l]),
+            pid: Pid::from_raw(i32::from_le_bytes([m, n, o, p]).max(0)),
+            paused: paused != 0,
+            want,
+            term: term != 0,
+            state: match state {
+                0 => State::Down,
+                1 => State::Run,
+                2 => State::Finish,
+                _ => return None,
+            },
+        })
     }
 }
 
@@ -89,6 +110,16 @@ mod tests {
     }
 
     #[test]
+    fn a_status_of_runsv_is_read_and_written() {
+        let status = Status::parse(&OF_RUNSV).unwrap();
+        assert_eq!(status.pid, Pid::from_raw(0x552a));
+        assert!(status.paused && !status.term);
+        assert_eq!((status.want, status.state), (b'u', State::Run));
+        assert_eq!(status.seconds, 1_795_860_517);
+        assert_eq!(status.to_bytes(), OF_RUNSV);
+    }
+
+    #[test]
     fn a_unit_is_written_as_runsv_does_it() {
         let mut unit = unit();
         (unit.pid, unit.state, unit.paused) = (Pid::from_raw(0x552a), State::Run, true);
@@ -101,5 +132,13 @@ mod tests {
         unit.state = State::Down;
         (unit.paused, unit.term) = (false, false);
         assert_eq!(stat(&unit), b"down\n");
+    }
+
+    #[test]
+    fn what_is_no_status_is_refused() {
+        assert_eq!(Status::parse(&OF_RUNSV[..18]), None);
+        let mut odd = OF_RUNSV;
+        odd[19] = 3;
+        assert_eq!(Status::parse(&odd), None);
     }
 }
