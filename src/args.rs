@@ -51,6 +51,7 @@ Runs processes in Linux namespaces of their own.
   exec NAME [OPTION]... [--] COMMAND...         run COMMAND in an instance too
   list, inspect NAME                            what instances there are
   signal NAME SIGNAL, stop NAME, wait NAME      what becomes of one
+  logs NAME                                     what it has written
   gc                                            heal what killed launchers left
   make-root TYPE [OPTION]...                    make a root, or add to one
   get-root TYPE                                 print the path of a root
@@ -97,6 +98,7 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
         b"stop" => instances::parse_stop(arguments),
         b"wait" => instances::parse_wait(arguments),
         b"exec" | b"attach" => instances::parse_exec(arguments),
+        b"logs" => instances::parse_logs(arguments),
         b"gc" => instances::parse_gc(arguments),
         b"get-root" => make_root::parse_get(arguments),
         b"help" => help(arguments),
@@ -168,6 +170,7 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
         b"stop" => Ok(Request::Print(instances::STOP_HELP)),
         b"wait" => Ok(Request::Print(instances::WAIT_HELP)),
         b"exec" | b"attach" => Ok(Request::Print(instances::EXEC_HELP)),
+        b"logs" => Ok(Request::Print(instances::LOGS_HELP)),
         b"gc" => Ok(Request::Print(instances::GC_HELP)),
         b"get-root" => Ok(Request::Print(make_root::GET_HELP)),
         b"help" => Ok(Request::Print(HELP)),

@@ -14,6 +14,7 @@ mod collect;
 pub(crate) mod exec;
 mod join;
 mod list;
+mod logs;
 mod shown;
 mod stop;
 
@@ -29,6 +30,8 @@ pub(crate) enum Instances {
     Stop(CString, u64),
     /// `wait`
     Wait(CString),
+    /// `logs`, and whether it waits for more.
+    Logs(CString, bool),
     /// `gc`
     Collect,
     /// `exec`
@@ -43,6 +46,7 @@ pub(crate) fn run(command: Instances) -> Result<u8, Error> {
         Instances::Signal(name, signal) => stop::signal(&name, signal),
         Instances::Stop(name, grace) => stop::stop(&name, grace),
         Instances::Wait(name) => stop::wait(&name),
+        Instances::Logs(name, follow) => logs::run(&name, follow),
         Instances::Collect => collect::run(),
         Instances::Execute(request) => exec::run(*request),
     }

@@ -9,6 +9,7 @@
 )]
 
 mod args;
+mod detach;
 mod disk;
 mod doctor;
 mod error;
@@ -75,6 +76,11 @@ fn run(arguments: Arguments) -> u8 {
         Request::Forkn(arguments) => hooks::forkn(arguments),
         Request::Print(text) => print(text.as_bytes()),
     });
+    status(result)
+}
+
+/// Says what went wrong; the exit status.
+fn status(result: Result<u8, Error>) -> u8 {
     result.unwrap_or_else(|error| {
         say(&error.message());
         error.code
@@ -82,7 +88,15 @@ fn run(arguments: Arguments) -> u8 {
 }
 
 fn spawn(spec: &mut spec::Spec) -> Result<u8, Error> {
-    let result = plan_and_walk(spec);
+    if spec.detach && !spec.dry_run {
+        return detach::run(|caller| status(launch(spec, Some(caller))));
+    }
+    launch(spec, None)
+}
+
+/// Plans, walks, and reports a failure. `caller` is told that the payload has been executed.
+fn launch(spec: &mut spec::Spec, caller: Option<registry::journal::Caller>) -> Result<u8, Error> {
+    let result = plan_and_walk(spec, caller);
     if let Err(error) = &result
         && !spec.dry_run
     {
@@ -91,7 +105,10 @@ fn spawn(spec: &mut spec::Spec) -> Result<u8, Error> {
     result
 }
 
-fn plan_and_walk(spec: &mut spec::Spec) -> Result<u8, Error> {
+fn plan_and_walk(
+    spec: &mut spec::Spec,
+    caller: Option<registry::journal::Caller>,
+) -> Result<u8, Error> {
     let host = host::Host::look(spec)?;
     let plan = plan::plan(spec, &host)?;
     if spec.dry_run {
@@ -99,10 +116,10 @@ fn plan_and_walk(spec: &mut spec::Spec) -> Result<u8, Error> {
     }
     let root = host.root.as_ref();
     // Who is asked to end while it has a record has it to remove.
-    let is_recorded = spec.name.is_some() || plan.leaves_something();
+    let is_recorded = spec.name.is_some() || spec.detach || plan.leaves_something();
     let early = is_recorded.then(unshared_init::sys::take_signals);
     let record = early.map(|signals| registry::record::Record::create(spec, root, signals));
-    let mut journal = registry::journal::Journal::new(record.transpose()?);
+    let mut journal = registry::journal::Journal::new(record.transpose()?, caller);
     if let Err(error) = hooks::run_preexec(spec, root, early) {
         journal.end(error.code);
         return Err(error);

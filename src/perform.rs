@@ -225,7 +225,7 @@ fn run_helper(
     let (ours, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let helper = unshared_init::sys::start(Memory::Copied, &mut || {
         // Child of the parent, not executed yet.
-        crate::sys::become_standard_error(&theirs);
+        crate::sys::become_standard(&theirs, 2);
         unshared_init::sys::give_back_signals(signals);
         let failure = exec::execute(arguments, environment);
         let _ = unshared_init::sys::write(unshared_init::sys::Stream::Error, &failure.reason);

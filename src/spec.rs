@@ -82,6 +82,12 @@ pub(crate) struct Spec {
     /// End by the signal that killed the payload.
     pub(crate) re_raise: bool,
     pub(crate) status_fd: Option<i32>,
+    /// The caller returns once the payload has been executed.
+    pub(crate) detach: bool,
+    /// Where the payload's output goes; `-` is the caller's.
+    pub(crate) log: Option<CString>,
+    /// How many bytes of it are kept.
+    pub(crate) log_max: Option<u64>,
     pub(crate) keep_fds: Vec<i32>,
     pub(crate) dry_run: bool,
     pub(crate) verbose: bool,
@@ -127,6 +133,10 @@ impl Spec {
         }
         if self.seccomp_log && *self.seccomp() == Seccomp::None {
             return refuse("--seccomp-log without a filter: see --seccomp");
+        }
+        let is_kept = self.log.as_ref().map_or(self.detach, |log| log.as_bytes() != b"-");
+        if self.log_max.is_some() && !is_kept {
+            return refuse("--log-max without a --log FILE: nothing is kept");
         }
         let has_pid = self.namespaces.has(Namespace::Pid);
         if self.no_init && !has_pid {

@@ -85,6 +85,13 @@ pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
     })
 }
 
+/// fork(3) of the C library, which keeps its own number right in the child ([`own_pid`]); `None` there.
+pub(crate) fn fork() -> Result<Option<Pid>, Errno> {
+    // SAFETY: we have one thread, so the child's copy of the memory is whole.
+    let pid = unsafe { libc::fork() };
+    if pid < 0 { Err(last_error()) } else { Ok(Pid::from_raw(pid)) }
+}
+
 /// Whether /proc is there and says that the kernel has no such namespace.
 pub(crate) fn lacks(namespace: Namespace) -> bool {
     let file = format!("/proc/self/ns/{}", namespace.file());
@@ -271,12 +278,13 @@ fn leak(strings: Vec<CString>, spare: usize) -> &'static mut [*const c_char] {
     pointers.leak()
 }
 
-/// Makes `descriptor` standard error, for a child that is about to execute a helper.
-pub(crate) fn become_standard_error(descriptor: &OwnedFd) {
+/// Makes `descriptor` a standard stream, for a child that is about to execute something, or that does
+/// without the caller's.
+pub(crate) fn become_standard(descriptor: &OwnedFd, stream: i32) {
     use rustix::fd::AsRawFd;
-    // SAFETY: descriptor 2 is replaced on purpose; nothing of ours owns it.
+    // SAFETY: the number, 0 to 2, is replaced on purpose; nothing of ours owns it.
     unsafe {
-        libc::dup2(descriptor.as_raw_fd(), 2);
+        libc::dup2(descriptor.as_raw_fd(), stream);
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) mod channel;
 mod child;
 pub(crate) mod command;
 mod missing;
+pub(crate) mod output;
 mod parent;
 pub(crate) mod report;
 
@@ -92,6 +93,7 @@ pub(crate) fn run(
         has_record: journal.record().is_some(),
     };
     let disks = open_disks(plan)?;
+    let (output, ring) = output::open(spec, journal)?;
     let (ours, theirs) =
         Channel::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
     match sys::clone_into(plan.namespaces) {
@@ -105,11 +107,12 @@ pub(crate) fn run(
                 drop(theirs);
             }
             // What the child has attached could not be unmounted inside as long as we have it.
-            drop(disks);
-            parent::Parent::new(&run, pid, ours, journal).walk()
+            drop((disks, output));
+            parent::Parent::new(&run, pid, ours, journal, ring).walk()
         }
         Ok(Cloned::Child { time_left }) => {
-            drop(ours);
+            drop((ours, ring));
+            output.take();
             // The lock is the launcher's, and lasts as long as anybody has the descriptor.
             journal.leave();
             child::Child::new(&run, theirs, disks).walk(time_left)

@@ -10,6 +10,7 @@ mod boot;
 mod boot_roots;
 mod crash;
 mod descriptors;
+mod detach;
 mod disks;
 mod doctor;
 mod exec_failures;

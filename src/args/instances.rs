@@ -2,15 +2,17 @@
 use super::Request;
 use crate::error::{Error, quote};
 use crate::instances::Instances;
-use crate::instances::exec::{Execute, User};
 use crate::root::place::{NAMES, is_name};
-use crate::spec::idmap::parse_id;
 use lexopt::{Arg, Parser};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use unshared_init::number::{SECOND, seconds};
 use unshared_init::signal::Signal;
 use unshared_init::sys::Arguments;
+
+mod exec;
+
+pub(crate) use exec::{EXEC_HELP, parse_exec};
 
 pub(crate) const LIST_HELP: &str = "\
 Usage: unshared-cli list [--json] [-q]
@@ -69,18 +71,14 @@ the names of those that had a launcher killed.
 Example: unshared-cli gc
 ";
 
-pub(crate) const EXEC_HELP: &str = "\
-Usage: unshared-cli exec NAME [OPTION]... [--] COMMAND [ARGUMENT]...
+pub(crate) const LOGS_HELP: &str = "\
+Usage: unshared-cli logs NAME [-f]
 
-Runs COMMAND in an instance that runs: in its namespaces, its root and its
-cgroup, with the ids, capabilities and limits that its own command has. Ends
-with COMMAND's exit status. Also called attach.
+Prints what an instance has written: a detached one, or one with --log FILE.
 
-  --user UID[:GID]|NAME  other ids; a NAME is one of the instance's /etc/passwd
-  --cwd DIRECTORY        another directory
-  --env NAME=VALUE       a variable more (repeatable)
+  -f, --follow  what it writes from now on as well, until it has ended
 
-Example: unshared-cli exec web -- sh -c 'id; ps ax'
+Example: unshared-cli logs web -f
 ";
 
 /// A command line of one name and a few options.
@@ -261,6 +259,24 @@ pub(crate) fn parse_stop(arguments: Arguments) -> Result<Request, Error> {
     Ok(Request::Instances(Instances::Stop(name, grace)))
 }
 
+/// `logs`.
+pub(crate) fn parse_logs(arguments: Arguments) -> Result<Request, Error> {
+    let mut reader = Reader::new("logs", arguments);
+    let (mut name, mut follow) = (None, false);
+    while let Some(word) = reader.word()? {
+        match word {
+            Word::Option(option) => match option.as_str() {
+                "" => return Ok(Request::Print(LOGS_HELP)),
+                "-f" | "--follow" => follow = true,
+                other => return Err(reader.unknown(other)),
+            },
+            Word::Value(word) => reader.name(word, &mut name)?,
+        }
+    }
+    let name = reader.needed(name, "the name of an instance")?;
+    Ok(Request::Instances(Instances::Logs(name, follow)))
+}
+
 /// `gc`.
 pub(crate) fn parse_gc(arguments: Arguments) -> Result<Request, Error> {
     match arguments.first().map(|word| word.to_bytes()) {
@@ -268,76 +284,4 @@ pub(crate) fn parse_gc(arguments: Arguments) -> Result<Request, Error> {
         Some(b"--help" | b"-h") => Ok(Request::Print(GC_HELP)),
         Some(word) => Err(Error::usage(format!("gc takes no {}", quote(word)), "gc")),
     }
-}
-
-/// `exec`. The command is all from the second word on that is no option, or from `--`.
-pub(crate) fn parse_exec(arguments: Arguments) -> Result<Request, Error> {
-    let mut reader = Reader::new("exec", arguments);
-    let count = arguments.count();
-    let (mut name, mut user, mut cwd, mut variables) = (None, None, None, Vec::new());
-    let command = loop {
-        let Some(word) = reader.word()? else { break None };
-        match word {
-            Word::Option(option) => match option.as_str() {
-                "" => return Ok(Request::Print(EXEC_HELP)),
-                "--user" => user = Some(parse_user(&mut reader)?),
-                "--cwd" => {
-                    let value = reader.value()?;
-                    cwd = Some(reader.text(value)?);
-                }
-                "--env" => {
-                    let value = reader.value()?;
-                    if value.as_bytes().iter().position(|byte| *byte == b'=').unwrap_or(0) == 0 {
-                        return Err(reader.wrong(&value, "NAME=VALUE is needed"));
-                    }
-                    variables.push(reader.text(value)?);
-                }
-                other => return Err(reader.unknown(other)),
-            },
-            Word::Value(word) if name.is_none() => reader.name(word, &mut name)?,
-            Word::Value(_) => {
-                let rest =
-                    reader.parser.raw_args().map_err(|error| super::explain(error, "exec"))?;
-                let following = rest.as_slice().len();
-                break Some(skip(arguments, count - following - 1));
-            }
-        }
-    };
-    let name = reader.needed(name, "the name of an instance")?;
-    let command = reader.needed(command, "a command")?;
-    Ok(Request::Instances(Instances::Execute(Box::new(Execute {
-        name,
-        user,
-        cwd,
-        variables,
-        command,
-    }))))
-}
-
-fn parse_user(reader: &mut Reader) -> Result<User, Error> {
-    let value = reader.value()?;
-    let id = |text: &str| parse_id(text).filter(|id| *id != u32::MAX);
-    let text = value.to_str().unwrap_or_default();
-    let (uid, gid) = match text.split_once(':') {
-        Some((uid, gid)) => (id(uid), id(gid).map(Some)),
-        None => (id(text), Some(None)),
-    };
-    match (uid, gid) {
-        (Some(uid), Some(gid)) => Ok(User::Ids(uid, gid)),
-        _ if value.is_empty()
-            || text.contains(':')
-            || text.starts_with(|c: char| c.is_numeric()) =>
-        {
-            Err(reader.wrong(&value, "UID, UID:GID or a name"))
-        }
-        _ => reader.text(value).map(User::Name),
-    }
-}
-
-/// The arguments without the first `count`.
-fn skip(mut arguments: Arguments, count: usize) -> Arguments {
-    for _ in 0..count {
-        arguments = arguments.rest();
-    }
-    arguments
 }

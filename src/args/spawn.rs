@@ -10,7 +10,7 @@ use crate::spec::{MapChoice, Spec};
 use lexopt::{Arg, Parser};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use unshared_init::number::seconds;
+use unshared_init::number::{decimal, seconds};
 use unshared_init::reaper::Restart;
 use unshared_init::sys::Arguments;
 
@@ -60,6 +60,10 @@ Hooks, shell expressions that see NAME and ROOT (repeatable):
   --name NAME           what they see as NAME; with --uts the host name too
 Its life and end:
   --die-with-parent     COMMAND is killed when unshared-cli is
+  --detach              return once COMMAND has been executed, and print its name
+  --log FILE|-          its output goes to FILE, or stays yours (detached, without
+                        this: it is kept for \"unshared-cli logs\")
+  --log-max SIZE        keep the last SIZE bytes of it (detached: 1m)
 What you find:
   --dry-run             print what would be done, as a shell script
   --re-raise            an end by the signal that killed COMMAND
@@ -154,6 +158,7 @@ impl Reader {
             "--all" => Namespace::ALL.into_iter().for_each(|one| spec.namespaces.add(one)),
             "--no-init" => spec.no_init = true,
             "--no-proc" => spec.no_proc = true,
+            "--detach" => spec.detach = true,
             "--die-with-parent" => spec.die_with_parent = true,
             "--overlay" => spec.overlay = true,
             "--read-only" => spec.read_only = true,
@@ -196,6 +201,8 @@ impl Reader {
             "--data-dir" => spec.mounts.push(mount(value()?, name, Mount::parse_data)?),
             "--tmpfs" => spec.mounts.push(mount(value()?, name, Mount::parse_tmpfs)?),
             "--restart" => once(&mut spec.restart, restart(value()?)?, name)?,
+            "--log" => once(&mut spec.log, text(value()?, name)?, name)?,
+            "--log-max" => once(&mut spec.log_max, bytes(value()?, name)?, name)?,
             "--status-fd" => once(&mut spec.status_fd, descriptor(value()?, name)?, name)?,
             "--keep-fd" => spec.keep_fds.push(descriptor(value()?, name)?),
             "--env" => spec.variables.push(variable(value()?)?),
@@ -283,6 +290,22 @@ fn offset(value: OsString, name: &str) -> Result<i64, Error> {
 
 fn grace(value: OsString) -> Result<u64, Error> {
     seconds(value.as_bytes()).ok_or_else(|| wrong("--grace", &value, "a number of seconds, from 0"))
+}
+
+/// A number of bytes, with k, m or g.
+fn bytes(value: OsString, name: &str) -> Result<u64, Error> {
+    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'k') => (text.strip_suffix('k'), 1 << 10),
+        Some(b'm') => (text.strip_suffix('m'), 1 << 20),
+        Some(b'g') => (text.strip_suffix('g'), 1 << 30),
+        _ => (Some(text.as_str()), 1),
+    };
+    let number = digits.and_then(|digits| decimal(digits.as_bytes()));
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|bytes| *bytes >= 4096)
+        .ok_or_else(|| wrong(name, &value, "a number of bytes from 4k, with k, m or g"))
 }
 
 fn mount(

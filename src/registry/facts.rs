@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) namespaces: Vec<Vec<u8>>,
     /// Where the root is.
     pub(crate) root: Option<CString>,
+    /// Where its log is.
+    pub(crate) log: Option<CString>,
     /// Its addresses.
     pub(crate) addresses: Vec<Vec<u8>>,
     /// What is run inside.
@@ -108,6 +110,7 @@ impl Facts {
             b"words" => self.words = values.to_vec(),
             b"namespaces" => self.namespaces = values.to_vec(),
             b"root" => self.root = text(),
+            b"log" => self.log = text(),
             b"addresses" => self.addresses = values.to_vec(),
             b"command" => self.command = values.to_vec(),
             b"directory" => self.directory = text(),

@@ -11,8 +11,12 @@ use super::record::Record;
 use super::undo::Undo;
 use crate::error::{Error, FAILED, quote};
 use crate::perform::Failure;
+use crate::sys::{again, become_standard};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
+use std::ffi::CStr;
 
 /// The journal of one launch.
 pub(crate) struct Journal {
@@ -20,12 +24,40 @@ pub(crate) struct Journal {
     record: Option<Record>,
     /// What is to be undone, and whether only until the payload has been executed.
     entries: Vec<(Undo, bool)>,
+    /// Who waits for the payload to be executed, and then no longer.
+    caller: Option<Caller>,
+    /// The record stays after the end, for `wait` and `logs`.
+    is_kept: bool,
+}
+
+/// Whoever started a detached instance, and returns once the payload has been executed.
+pub(crate) struct Caller(OwnedFd);
+
+impl Caller {
+    /// At the other end of a pipe.
+    pub(crate) fn new(pipe: OwnedFd) -> Caller {
+        Caller(pipe)
+    }
+
+    /// Tells it the name, and lets go of all that is the caller's.
+    fn tell(self, name: &CStr, keeps_directory: bool) {
+        let line = [name.to_bytes(), b"\n"].concat();
+        let _ = again(|| rustix::io::write(&self.0, &line));
+        let flags = OFlags::RDWR | OFlags::CLOEXEC;
+        let nothing = rustix::fs::open(c"/dev/null", flags, Mode::empty());
+        // Where there is none, the pipe that nobody reads any more swallows as well.
+        let nothing = nothing.unwrap_or(self.0);
+        (0..=2).for_each(|stream| become_standard(&nothing, stream));
+        if !keeps_directory {
+            let _ = rustix::process::chdir(c"/");
+        }
+    }
 }
 
 impl Journal {
     /// With a record, or without.
-    pub(crate) fn new(record: Option<Record>) -> Journal {
-        Journal { record, entries: Vec::new() }
+    pub(crate) fn new(record: Option<Record>, caller: Option<Caller>) -> Journal {
+        Journal { record, entries: Vec::new(), caller, is_kept: false }
     }
 
     /// The record, where there is one.
@@ -38,12 +70,14 @@ impl Journal {
         use rustix::fd::{AsFd, AsRawFd};
         let record = self.record.as_ref();
         let open = |record: &Record| [record.as_fd().as_raw_fd(), record.state.as_fd().as_raw_fd()];
-        record.map(open).into_iter().flatten().collect()
+        let caller = self.caller.as_ref().map(|caller| caller.0.as_raw_fd());
+        record.map(open).into_iter().flatten().chain(caller).collect()
     }
 
     /// Child: it is the parent's.
     pub(crate) fn leave(&mut self) {
         self.record = None;
+        self.caller = None;
     }
 
     /// Parent: enters what is to be undone when the instance ends.
@@ -80,9 +114,13 @@ impl Journal {
 
     /// Parent: the payload has been executed. If that cannot be written, more is undone after a kill
     /// than would have to be.
-    pub(crate) fn note_launched(&self) {
+    pub(crate) fn note_launched(&mut self, keeps_directory: bool) {
         if let Some(record) = &self.record {
             let _ = record.note("launched", []);
+            if let Some(caller) = self.caller.take() {
+                self.is_kept = true;
+                caller.tell(&record.name, keeps_directory);
+            }
         }
     }
 
@@ -101,6 +139,9 @@ impl Journal {
     pub(crate) fn end(self, status: u8) {
         if let Some(record) = &self.record {
             let _ = record.note("ended", [status.to_string().as_bytes()]);
+            if self.is_kept {
+                return;
+            }
             if let Err(error) = record.remove() {
                 crate::say(&error.message());
             }

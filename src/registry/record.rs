@@ -107,6 +107,7 @@ impl Record {
 
     /// Writes what is known at the beginning.
     fn begin(&self, spec: &Spec, root: Option<&CString>) -> Result<(), Error> {
+        self.remove_log();
         let [pid, start] = Process::own().words();
         let mut text = words::line([&b"boot"[..], &boot_id()]);
         text.extend(words::line([b"launcher", pid.as_bytes(), start.as_bytes()]));
@@ -171,6 +172,7 @@ impl Record {
 
     fn try_remove(&self) -> Result<(), Errno> {
         let (record, nothing) = (file_of(&self.name, "record"), AtFlags::empty());
+        self.remove_log();
         again(|| rustix::fs::unlinkat(&self.state, &record, nothing))?;
         match again(|| rustix::fs::unlinkat(&self.state, &self.name, AtFlags::REMOVEDIR)) {
             // Somebody has begun with that name already.
@@ -179,6 +181,21 @@ impl Record {
         }
         self.state.remove_if_empty();
         Ok(())
+    }
+
+    /// Removes the log that is kept with it, if there is one.
+    fn remove_log(&self) {
+        let remove = |file| {
+            rustix::fs::unlinkat(&self.state, file_of(&self.name, file), AtFlags::empty()).is_ok()
+        };
+        if remove("log") {
+            remove("log.1");
+        }
+    }
+
+    /// The path of a file that is kept with it.
+    pub(crate) fn path_in(&self, file: &str) -> CString {
+        CString::new([&self.path(), &b"/"[..], file.as_bytes()].concat()).unwrap_or_default()
     }
 
     /// Its path, for messages.

@@ -1,6 +1,7 @@
 //! The parent's side, in the caller's namespaces: its steps, and then the wait for the end, with
 //! signals passed on and stops shared.
 use super::channel::{Channel, Closed, Message, above_standard};
+use super::output::Ring;
 use super::report::Report;
 use super::{End, Run};
 use crate::error::Error;
@@ -30,6 +31,8 @@ pub(super) struct Parent<'a> {
     channel: Channel,
     /// The other end of the channel is closed.
     closed: bool,
+    /// Where what the payload writes goes, if through us.
+    ring: Option<Ring>,
     /// Where signals are read, from the first wait on.
     events: Option<OwnedFd>,
     journal: &'a mut Journal,
@@ -63,6 +66,7 @@ impl<'a> Parent<'a> {
         pid: Pid,
         channel: Channel,
         journal: &'a mut Journal,
+        ring: Option<Ring>,
     ) -> Parent<'a> {
         let report = Report::new(run.spec);
         Parent {
@@ -70,6 +74,7 @@ impl<'a> Parent<'a> {
             pid,
             channel,
             closed: false,
+            ring,
             events: None,
             journal,
             report,
@@ -145,7 +150,7 @@ impl<'a> Parent<'a> {
                 News::Message(message) => self.take_in(message),
                 // The socket does not survive execve(2): the payload runs.
                 News::Closed if direct && self.failed.is_none() => {
-                    self.journal.note_launched();
+                    self.note_launched();
                     self.report.started(self.pid);
                 }
                 News::Closed => {}
@@ -176,6 +181,9 @@ impl<'a> Parent<'a> {
     /// The child has ended, and has told all it had to tell.
     fn finish(&mut self, ended: Ended) -> Result<End, Error> {
         self.reaped = true;
+        if let Some(ring) = &mut self.ring {
+            ring.copy();
+        }
         if self.run.spec.namespaces.has(Namespace::Pid) {
             take_abandoned_terminal();
         }
@@ -210,13 +218,18 @@ impl<'a> Parent<'a> {
     fn started(&mut self) {
         if self.failed.is_none() {
             self.was_started = true;
-            self.journal.note_launched();
+            self.note_launched();
             self.report.started(self.pid);
         } else if self.run.spec.restart.is_some()
             && let Some(error) = self.failed.take()
         {
             crate::say(&error.message());
         }
+    }
+
+    /// Hooks that are still to be run are run where they were given.
+    fn note_launched(&mut self) {
+        self.journal.note_launched(!self.run.spec.postexec.is_empty());
     }
 
     /// PID 1 is immune to these two signals; the kernel has it end as if by them when somebody in
@@ -334,10 +347,13 @@ impl<'a> Parent<'a> {
                 .map_err(|errno| Error::system("signalfd", errno))?,
         };
         let events = self.events.insert(events);
-        let mut waits = heapless::Vec::<PollFd<'_>, 2>::new();
+        let mut waits = heapless::Vec::<PollFd<'_>, 3>::new();
         let _ = waits.push(PollFd::new(events, PollFlags::IN));
         if !self.closed {
             let _ = waits.push(PollFd::new(&self.channel, PollFlags::IN));
+        }
+        if let Some(ring) = &self.ring {
+            let _ = waits.push(PollFd::new(ring, PollFlags::IN));
         }
         // Interrupted is only who was stopped and continued; what was told meanwhile comes before
         // the signals.
@@ -346,7 +362,14 @@ impl<'a> Parent<'a> {
                 return Err(Error::system("poll", errno));
             }
         }
-        if waits.get(1).is_none_or(|wait| wait.revents().is_empty()) {
+        let has_news = |wait: &PollFd<'_>| !wait.revents().is_empty();
+        let has_output = self.ring.is_some() && waits.last().is_some_and(has_news);
+        let has_message = !self.closed && waits.get(1).is_some_and(has_news);
+        drop(waits);
+        if has_output && !self.ring.as_mut().is_some_and(Ring::copy) {
+            self.ring = None;
+        }
+        if !has_message {
             return Ok(None);
         }
         match self.channel.try_receive() {
