@@ -4,9 +4,11 @@ use crate::host::read_file;
 use crate::perform::Failure;
 use crate::plan::Plan;
 use crate::spec::Spec;
+use crate::spec::mount::Mount;
 use crate::spec::namespace::{Namespace, Namespaces};
 use crate::step::Step;
 use crate::walk::channel::{CLONE, FORK, Failed};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use rustix::thread::CapabilitySet;
@@ -174,6 +176,12 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         ) => "what is bound read-only needs mount_setattr(2): Linux 5.12",
         (Step::OverlayRoot { .. }, Errno::PERM) => {
             "in a user namespace an overlay needs Linux 5.11"
+        }
+        (Step::MountIn { mount: Mount::Bind { source, .. }, .. }, Errno::INVAL)
+            if rustix::fs::stat(source)
+                .is_ok_and(|is| FileType::from_raw_mode(is.st_mode) != FileType::Directory) =>
+        {
+            "a file in which no filesystem is known is bound to a file only"
         }
         (Step::OverlayRoot { root, in_user_namespace: true }, Errno::INVAL) => {
             return Some(format!(
