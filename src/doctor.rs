@@ -44,7 +44,7 @@ const fn call(name: &'static str, call: fn() -> Result<(), Errno>, told: &'stati
     Check { name, needed: false, way: Way::Call(call, told) }
 }
 
-static CHECKS: [Check; 21] = [
+static CHECKS: [Check; 22] = [
     needed("user namespace", &[c"--user"]),
     needed("mount namespace", &[c"--mount"]),
     needed("uts namespace", &[c"--uts", c"--hostname", c"doctor"]),
@@ -61,6 +61,7 @@ static CHECKS: [Check; 21] = [
     wished("an overlay over /", &[c"--pid", c"--root", c"/", c"--overlay", c"--privileged"]),
     wished("a read-only bind", &[c"--mount", c"--bind", c"/:/:ro"]),
     wished("filters of system calls", &[c"--seccomp", c"default"]),
+    wished("limits of a cgroup", &[c"--limit", c"pids.max=1000"]),
     wished("Landlock", &[c"--ro-path", c"/"]),
     wished("records of instances", &[c"--name"]),
     call(

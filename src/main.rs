@@ -9,6 +9,7 @@
 )]
 
 mod args;
+mod cgroup;
 mod detach;
 mod disk;
 mod doctor;

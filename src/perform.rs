@@ -62,7 +62,9 @@ pub(crate) fn in_parent(
         Step::BindNamespace(namespace, file) => {
             bind_namespace(&proc(&format!("ns/{}", namespace.file())), file, journal)
         }
-        Step::SetTimeOffsets { .. }
+        Step::EnterCgroup(_)
+        | Step::UnshareCgroup
+        | Step::SetTimeOffsets { .. }
         | Step::SetIds { .. }
         | Step::SetParentDeathSignal
         | Step::MakeMountsPrivate
@@ -97,6 +99,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::SetTimeOffsets { monotonic, boottime } => {
             enter_time_namespace(Some((*monotonic, *boottime)))
         }
+        Step::UnshareCgroup => crate::sys::unshare_cgroup(),
         Step::SetIds { uid, gid, clear_groups } => set_ids(*uid, *gid, *clear_groups),
         Step::SetParentDeathSignal => {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -139,6 +142,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         | Step::WriteGidMap(_)
         | Step::RunNewuidmap(_)
         | Step::RunNewgidmap(_)
+        | Step::EnterCgroup(_)
         | Step::BindNamespace(..)
         | Step::RunPreMount(_)
         | Step::UnpackRoot { .. }

@@ -20,7 +20,9 @@ pub(crate) struct Plan {
 impl Plan {
     /// Whether a step of it leaves something on the host, which has an entry in the journal.
     pub(crate) fn leaves_something(&self) -> bool {
-        self.steps.iter().any(|(_, step)| matches!(step, Step::BindNamespace(..)))
+        self.steps
+            .iter()
+            .any(|(_, step)| matches!(step, Step::BindNamespace(..) | Step::EnterCgroup(_)))
     }
 }
 
@@ -38,6 +40,14 @@ pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
     let maps = if spec.namespaces.has(Namespace::User) { Some(maps(spec, host)?) } else { None };
     if let Some(maps) = &maps {
         steps.map(maps, host);
+    }
+    if !spec.limits.is_empty() {
+        steps.parent(Step::EnterCgroup(spec.limits.clone()));
+        if namespaces.has(Namespace::Cgroup) {
+            // A namespace begins at the cgroup of whoever calls; clone3(2) takes its caller's.
+            namespaces = namespaces.without(Namespace::Cgroup);
+            steps.child(Step::UnshareCgroup);
+        }
     }
     let kept = spec.persist.iter().any(|(namespace, _)| *namespace == Namespace::Time);
     if kept || spec.monotonic.is_some() || spec.boottime.is_some() {

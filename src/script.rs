@@ -47,6 +47,11 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
                 script.push_str(&format!("touch {file}\n"));
                 unshare.namespace(*namespace, Some(&file));
             }
+            (Side::Parent, step @ Step::EnterCgroup(_)) => {
+                // The script itself goes there, and takes what it starts along.
+                script.push_str(&format!("{}\n", step.shell("$$")));
+            }
+            (Side::Child, Step::UnshareCgroup) => unshare.namespace(Namespace::Cgroup, None),
             (Side::Child, Step::SetTimeOffsets { monotonic, boottime }) => {
                 unshare.namespace(Namespace::Time, None);
                 unshare.add(&format!("--monotonic={monotonic} --boottime={boottime}"));

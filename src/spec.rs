@@ -1,4 +1,5 @@
 //! What the user asked for, as plain data, and every rule between options.
+use crate::cgroup::Limit;
 use crate::error::Error;
 use crate::landlock::Access;
 use crate::seccomp::Seccomp;
@@ -69,6 +70,8 @@ pub(crate) struct Spec {
     pub(crate) privileged: bool,
     /// Where there is no root: all that the payload may open.
     pub(crate) paths: Vec<(CString, Access)>,
+    /// What is written to the files of a cgroup of its own.
+    pub(crate) limits: Vec<Limit>,
     pub(crate) seccomp: Option<Seccomp>,
     /// What the filter refuses is written to the kernel's log.
     pub(crate) seccomp_log: bool,

@@ -1,4 +1,5 @@
 //! The steps of a plan: what each is called when it fails, and how it reads as a shell line.
+use crate::cgroup::Limit;
 use crate::error::quote;
 use crate::landlock::Access;
 use crate::seccomp::Instruction;
@@ -31,6 +32,10 @@ pub(crate) enum Step {
     RunNewuidmap(IdMap),
     /// Has newgidmap(1) write /proc/PID/gid_map.
     RunNewgidmap(IdMap),
+    /// Moves the child to the cgroup that was made for it, unless clone3(2) has put it there.
+    EnterCgroup(Vec<Limit>),
+    /// unshare(2) of the cgroup namespace, whose root is where we are by then.
+    UnshareCgroup,
     /// Binds /proc/PID/ns/… to a file, which keeps the namespace alive.
     BindNamespace(Namespace, CString),
     /// Unshares the time namespace, writes its offsets while it is empty, and enters it.
@@ -110,6 +115,8 @@ impl Step {
             Step::WriteGidMap(map) => format!("write gid_map \"{}\" of pid {pid}", map.shown()),
             Step::RunNewuidmap(map) => format!("newuidmap \"{}\" for pid {pid}", map.shown()),
             Step::RunNewgidmap(map) => format!("newgidmap \"{}\" for pid {pid}", map.shown()),
+            Step::EnterCgroup(_) => format!("move pid {pid} to its cgroup"),
+            Step::UnshareCgroup => "make new cgroup namespace".to_owned(),
             Step::BindNamespace(namespace, file) => {
                 format!("keep the {} namespace at {}", namespace.option(), quote(file.as_bytes()))
             }
@@ -170,6 +177,15 @@ impl Step {
             Step::WriteGidMap(map) => format!("printf '{}' > /proc/{pid}/gid_map", lines(map)),
             Step::RunNewuidmap(map) => format!("newuidmap {pid} {}", words(map)),
             Step::RunNewgidmap(map) => format!("newgidmap {pid} {}", words(map)),
+            Step::EnterCgroup(limits) => {
+                let mut line = "cgroup=/sys/fs/cgroup/unshared-$$; mkdir $cgroup".to_owned();
+                for Limit { file, value } in limits {
+                    let (file, value) = (word(file.as_bytes()), word(value.as_bytes()));
+                    line.push_str(&format!("; echo {value} > $cgroup/{file}"));
+                }
+                format!("{line}; echo {pid} > $cgroup/cgroup.procs")
+            }
+            Step::UnshareCgroup => "unshare --cgroup".to_owned(),
             Step::BindNamespace(namespace, file) => {
                 let file = word(file.as_bytes());
                 format!("touch {file}; mount --bind /proc/{pid}/ns/{} {file}", namespace.file())

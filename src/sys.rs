@@ -55,7 +55,10 @@ pub(crate) fn explain_refusals(socket: &OwnedFd) {
 ///
 /// Where there is no clone3 (before Linux 5.3, or refused by a filter with ENOSYS or EPERM),
 /// clone(2) does it, but for the time namespace, whose flag it takes for something else.
-pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
+pub(crate) fn clone_into(
+    namespaces: Namespaces,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Cloned, Errno> {
     // What a kernel lacks, it refuses; but without CONFIG_CGROUPS this flag does nothing, in
     // clone(2) before Linux 4.6 too.
     if namespaces.has(Namespace::Cgroup) && lacks(Namespace::Cgroup) {
@@ -65,10 +68,18 @@ pub(crate) fn clone_into(namespaces: Namespaces) -> Result<Cloned, Errno> {
     let mut arguments: libc::clone_args = unsafe { core::mem::zeroed() };
     arguments.flags = namespaces.flags().into();
     arguments.exit_signal = libc::SIGCHLD as u64;
+    if let Some(cgroup) = cgroup {
+        arguments.flags |= linux_raw_sys::general::CLONE_INTO_CGROUP;
+        arguments.cgroup = cgroup.as_raw_fd() as u64;
+    }
     // SAFETY: the arguments live through the call. Without CLONE_VM the child has its own copy of
     // the stack and returns here as from fork(2); we have one thread, so no lock stays taken.
     let mut pid =
         unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) };
+    if pid < 0 && cgroup.is_some() {
+        // CLONE_INTO_CGROUP is there from Linux 5.7 on; it is moved there later, then.
+        return clone_into(namespaces, None);
+    }
     let mut time_left = false;
     if pid < 0 && matches!(last_error(), Errno::NOSYS | Errno::PERM) {
         time_left = namespaces.has(Namespace::Time);
@@ -122,6 +133,12 @@ pub(crate) fn effective_gid() -> u32 {
 pub(crate) fn unshare_time() -> Result<(), Errno> {
     // SAFETY: only unsharing the descriptor table could take something from under our feet.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWTIME) }
+}
+
+/// unshare(2) of the cgroup namespace.
+pub(crate) fn unshare_cgroup() -> Result<(), Errno> {
+    // SAFETY: as above.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWCGROUP) }
 }
 
 /// Closes every descriptor from 3 on that is not in `keep`.

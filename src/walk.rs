@@ -1,5 +1,6 @@
 //! The way through a plan: one clone, then both processes perform their own side's steps in order
 //! and wait for each other where the sides change.
+use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::hint;
 use crate::plan::Plan;
@@ -7,7 +8,7 @@ use crate::registry::journal::Journal;
 use crate::spec::Spec;
 use crate::step::{Side, Step};
 use crate::sys::{self, Cloned};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
@@ -96,7 +97,9 @@ pub(crate) fn run(
     let (output, ring) = output::open(spec, journal)?;
     let (ours, theirs) =
         Channel::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
-    match sys::clone_into(plan.namespaces) {
+    let cgroup =
+        if spec.limits.is_empty() { None } else { Some(Cgroup::make(&spec.limits, journal)?) };
+    match sys::clone_into(plan.namespaces, cgroup.as_ref().map(AsFd::as_fd)) {
         Err(errno) => Err(hint::for_clone(spec, plan.namespaces, errno)),
         Ok(Cloned::Parent(pid)) => {
             if spec.has_init() {
@@ -108,10 +111,12 @@ pub(crate) fn run(
             }
             // What the child has attached could not be unmounted inside as long as we have it.
             drop((disks, output));
-            parent::Parent::new(&run, pid, ours, journal, ring).walk()
+            parent::Parent::new(&run, pid, ours, cgroup, journal, ring).walk()
         }
         Ok(Cloned::Child { time_left }) => {
             drop((ours, ring));
+            // It leads out of what the child will see.
+            drop(cgroup);
             output.take();
             // The lock is the launcher's, and lasts as long as anybody has the descriptor.
             journal.leave();

@@ -28,6 +28,7 @@ mod instance_commands;
 mod instances;
 mod jobs;
 mod landlock;
+mod limits;
 mod make_root;
 mod make_root_programs;
 mod missing_in_root;

@@ -1,5 +1,6 @@
 //! The command line of `spawn`.
 use super::Request;
+use crate::cgroup::Limit;
 use crate::error::{Error, quote};
 use crate::landlock::Access;
 use crate::seccomp::Seccomp;
@@ -51,6 +52,7 @@ What COMMAND may do:
                         \"default\": ours, which comes with --root
   --seccomp-log         what is refused goes to the kernel's log
   --privileged          with --root, take nothing away
+  --limit FILE=VALUE    of a cgroup of its own: memory.max=64M (repeatable)
   --ro-path PATH, --rw-path PATH  without one, open only what is below these
 Hooks, shell expressions that see NAME and ROOT (repeatable):
   --preexec WORD...     on your side, before anything; if it fails, status 2
@@ -191,6 +193,7 @@ impl Reader {
             "--cwd" => once(&mut spec.cwd, text(value()?, name)?, name)?,
             "--uid" => once(&mut spec.uid, id(value()?, name)?, name)?,
             "--gid" => once(&mut spec.gid, id(value()?, name)?, name)?,
+            "--limit" => spec.limits.push(limit(value()?)?),
             "--ro-path" => spec.paths.push((text(value()?, name)?, Access::ReadOnly)),
             "--rw-path" => spec.paths.push((text(value()?, name)?, Access::ReadWrite)),
             "--seccomp" => once(&mut spec.seccomp, Seccomp::parse(text(value()?, name)?), name)?,
@@ -314,6 +317,10 @@ fn mount(
     parse: impl FnOnce(&[u8]) -> Result<Mount, &'static str>,
 ) -> Result<Mount, Error> {
     parse(value.as_bytes()).map_err(|problem| wrong(name, &value, problem))
+}
+
+fn limit(value: OsString) -> Result<Limit, Error> {
+    Limit::parse(value.as_bytes()).map_err(|problem| wrong("--limit", &value, problem))
 }
 
 fn restart(value: OsString) -> Result<Restart, Error> {

@@ -25,7 +25,7 @@ pub(super) fn nf_tables() -> Result<(), Errno> {
     let mut namespaces = Namespaces::default();
     namespaces.add(Namespace::Net);
     namespaces.add(Namespace::User);
-    match sys::clone_into(namespaces)? {
+    match sys::clone_into(namespaces, None)? {
         Cloned::Child { .. } => {
             // Child, all capabilities in its namespaces.
             let errno = ask_nf_tables().err().map_or(0, Errno::raw_os_error);

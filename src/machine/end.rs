@@ -173,7 +173,7 @@ fn reap(until: u64, enough: impl Fn(Pid) -> bool) -> Left {
 
 /// Does something that may take for ever in a child, which is waited for only so long.
 fn in_child(time: u64, work: impl FnOnce()) {
-    match sys::clone_into(Namespaces::default()) {
+    match sys::clone_into(Namespaces::default(), None) {
         Ok(Cloned::Child { .. }) => {
             work();
             unshared_init::sys::exit(0);

@@ -81,7 +81,6 @@ impl Journal {
     }
 
     /// Parent: enters what is to be undone when the instance ends.
-    #[expect(dead_code, reason = "nothing is undone at the end yet; links will be")]
     pub(crate) fn until_end(&mut self, undo: Undo) -> Result<(), Failure> {
         self.enter(undo, false)
     }

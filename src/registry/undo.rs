@@ -15,6 +15,8 @@ pub(crate) enum Undo {
     UnmountNamespace { path: CString, inode: u64 },
     /// unlink(2) of a file, if it is as empty as it was made.
     RemoveEmptyFile(CString),
+    /// What is in a cgroup is killed, and the cgroup removed. Nobody else would give it that name.
+    RemoveCgroup(CString),
 }
 
 impl Undo {
@@ -28,6 +30,7 @@ impl Undo {
                 words("unmount-namespace", &[path.as_bytes(), inode.to_string().as_bytes()])
             }
             Undo::RemoveEmptyFile(path) => words("remove-empty-file", &[path.as_bytes()]),
+            Undo::RemoveCgroup(path) => words("remove-cgroup", &[path.as_bytes()]),
         }
     }
 
@@ -38,6 +41,7 @@ impl Undo {
         let number = |index: usize| std::str::from_utf8(words.get(index)?).ok()?.parse().ok();
         Some(match kind.as_slice() {
             b"unmount-namespace" => Undo::UnmountNamespace { path: text(0)?, inode: number(1)? },
+            b"remove-cgroup" => Undo::RemoveCgroup(text(0)?),
             b"remove-empty-file" => Undo::RemoveEmptyFile(text(0)?),
             _ => return None,
         })
@@ -53,6 +57,7 @@ impl Undo {
                     let _ = rustix::mount::unmount(path.as_c_str(), flags);
                 }
             }
+            Undo::RemoveCgroup(path) => crate::cgroup::remove(path),
             Undo::RemoveEmptyFile(path) => {
                 let status = rustix::fs::statat(CWD, path.as_c_str(), AtFlags::SYMLINK_NOFOLLOW);
                 let is_ours = |status: rustix::fs::Stat| {
@@ -76,6 +81,7 @@ mod tests {
         for undo in [
             Undo::UnmountNamespace { path: c"/a b".to_owned(), inode: 4_026_531_840 },
             Undo::RemoveEmptyFile(c"/\xff".to_owned()),
+            Undo::RemoveCgroup(c"/sys/fs/cgroup/x".to_owned()),
         ] {
             assert_eq!(Undo::parse(&undo.words()), Some(undo));
         }

@@ -4,13 +4,14 @@ use super::channel::{Channel, Closed, Message, above_standard};
 use super::output::Ring;
 use super::report::Report;
 use super::{End, Run};
+use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::hint;
 use crate::hooks;
 use crate::perform;
 use crate::registry::journal::Journal;
 use crate::spec::namespace::Namespace;
-use crate::step::Side;
+use crate::step::{Side, Step};
 use crate::sys;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fd::OwnedFd;
@@ -35,6 +36,7 @@ pub(super) struct Parent<'a> {
     ring: Option<Ring>,
     /// Where signals are read, from the first wait on.
     events: Option<OwnedFd>,
+    cgroup: Option<Cgroup>,
     journal: &'a mut Journal,
     report: Report,
     /// The child is waited for: its pid may be somebody else's.
@@ -65,6 +67,7 @@ impl<'a> Parent<'a> {
         run: &'a Run<'a>,
         pid: Pid,
         channel: Channel,
+        cgroup: Option<Cgroup>,
         journal: &'a mut Journal,
         ring: Option<Ring>,
     ) -> Parent<'a> {
@@ -76,6 +79,7 @@ impl<'a> Parent<'a> {
             closed: false,
             ring,
             events: None,
+            cgroup,
             journal,
             report,
             reaped: false,
@@ -112,8 +116,13 @@ impl<'a> Parent<'a> {
                         self.wait_for_turn()?;
                     }
                     let pid = self.pid;
-                    perform::in_parent(step, pid, self.run.signals, self.journal)
-                        .map_err(|failure| hint::for_step(step, self.run.spec, pid, failure))?;
+                    let result = match (step, &self.cgroup) {
+                        (Step::EnterCgroup(_), Some(cgroup)) => {
+                            cgroup.enter(pid).map_err(perform::Failure::from)
+                        }
+                        _ => perform::in_parent(step, pid, self.run.signals, self.journal),
+                    };
+                    result.map_err(|failure| hint::for_step(step, self.run.spec, pid, failure))?;
                     self.report.done(Side::Parent, step, pid);
                 }
                 Side::Child | Side::Payload => {
@@ -196,6 +205,13 @@ impl<'a> Parent<'a> {
             return Ok(End { status: self.rebooted(signal), raise: None });
         }
         let ended = self.killed.map_or(ended, Ended::Killed);
+        let out_of_memory = self.cgroup.as_ref().map_or(0, Cgroup::killed_for_memory);
+        if out_of_memory > 0 {
+            crate::say(&format!(
+                "out of memory: the kernel killed processes in the cgroup: {out_of_memory} (see --limit)"
+            ));
+            self.report.out_of_memory(out_of_memory);
+        }
         if ended == Ended::Exited(NOT_FOUND)
             && let Some(error) = self.run.not_loaded()
         {

@@ -48,6 +48,11 @@ impl Report {
         });
     }
 
+    /// The kernel has killed so many processes for want of memory.
+    pub(super) fn out_of_memory(&self, killed: u64) {
+        self.object(&format!("{{\"event\":\"out-of-memory\",\"killed\":{killed}}}"));
+    }
+
     /// Somebody in the namespace called reboot(2).
     pub(super) fn rebooted(&self, command: &str, code: u8) {
         self.object(&format!(

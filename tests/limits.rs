@@ -1,0 +1,173 @@
+//! `--limit`: a cgroup of its own for an instance. Controllers of version 2 are in a boot; here there may
+//! be a hierarchy without any.
+use crate::common::boot::{End, Machine};
+use crate::common::{nobody, root};
+
+/// Begins a script that is in a cgroup of its own, `$C$own`, of the hierarchy of version 2 in `$C`; it is
+/// gone afterwards.
+const MAKE: &str = "C=$(awk '$3 == \"cgroup2\" {print $2; exit}' /proc/mounts); \
+    cgroup() { sed -n 's/^0:://p' /proc/self/cgroup; }; home=$C$(cgroup); mkdir $home/limits-test-$$; \
+    trap 'echo $$ >$home/cgroup.procs; rmdir $home/limits-test-$$' EXIT; \
+    echo $$ >$home/limits-test-$$/cgroup.procs; own=$(cgroup); ";
+
+/// A limit that needs no controller.
+const LIMIT: &str = "--limit cgroup.max.descendants=3";
+
+/// Whether there is a hierarchy of version 2; says that a test is skipped where there is none.
+fn has_hierarchy() -> bool {
+    let there = std::fs::read_to_string("/proc/mounts").unwrap().contains(" cgroup2 ");
+    if !there {
+        eprintln!("skipped: cgroup2 is not mounted");
+    }
+    there
+}
+
+#[test]
+fn a_controller_that_version_2_has_not_got_is_told_and_nothing_is_run() {
+    let has = "cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null | grep -qw memory";
+    let outcome = root(&format!(
+        "{has} && exit; $CLI spawn --limit memory.max=64M --limit cgroup.max.depth=1 -- echo no"
+    ));
+    if outcome.status != Some(0) {
+        outcome.complains(125, &["--limit", "cgroup v2", "cgroup_no_v1=all"]);
+    }
+}
+
+#[test]
+fn what_is_no_limit_is_refused() {
+    for (limit, told) in [
+        ("memory.max", "FILE=VALUE"),
+        ("../x.y=1", "FILE=VALUE"),
+        ("memory.max=", "FILE=VALUE"),
+        ("cgroup.procs=1", "that file is no limit"),
+    ] {
+        root(&format!("$CLI spawn --limit {limit} -- true")).complains(125, &[told]);
+    }
+    if has_hierarchy() {
+        root("$CLI spawn --limit cgroup.max.descendants=many -- echo no")
+            .complains(125, &["write cgroup.max.descendants \"many\": EINVAL"]);
+        root("$CLI spawn --limit cgroup.no.such=1 -- echo no")
+            .complains(125, &["write cgroup.no.such \"1\": ENOENT", "no such file"]);
+        nobody(
+            "UNSHARED_STATE=$(mktemp -d) $CLI spawn --user --limit cgroup.max.depth=1 -- echo no",
+        )
+        .complains(125, &["--limit: make a cgroup near", "EACCES", "Delegate=yes"]);
+    }
+}
+
+#[test]
+fn the_payload_is_in_a_cgroup_of_its_own_which_is_gone_afterwards() {
+    if !has_hierarchy() {
+        return;
+    }
+    for shape in ["", "--pid", "--user --pid", "--pid --no-init"] {
+        root(&format!(
+            "{MAKE} before=$(ls $C$own); $CLI spawn {shape} {LIMIT} -- sh -c 'sed -n s/^0:://p /proc/self/cgroup; cat $0$(sed -n s/^0:://p /proc/self/cgroup)/cgroup.max.descendants' $C | sed 's/unshared-[0-9]*-[0-9]*/ours/; s,.*/ours,ours,'; \
+             test \"$(ls $C$own)\" = \"$before\" && echo gone"
+        ))
+        .prints("ours\n3\ngone");
+    }
+}
+
+#[test]
+fn a_cgroup_namespace_begins_there() {
+    if has_hierarchy() {
+        for shape in ["--cgroup", "--cgroup --pid", "--all"] {
+            root(&format!("$CLI spawn {shape} {LIMIT} -- sed -n s/^0:://p /proc/self/cgroup"))
+                .prints("/");
+        }
+    }
+}
+
+#[test]
+fn without_clone_into_cgroup_it_is_the_same() {
+    if has_hierarchy() {
+        root(&format!(
+            "strace -f -qq -o /dev/null -e trace=clone3 -e inject=clone3:error=ENOSYS $CLI spawn --cgroup --pid {LIMIT} -- sed -n s/^0:://p /proc/self/cgroup"
+        ))
+        .prints("/");
+    }
+}
+
+#[test]
+fn what_is_left_in_it_ends_with_the_payload_also_without_a_pid_namespace() {
+    if has_hierarchy() {
+        root(&format!(
+            "f=$(mktemp); $CLI spawn {LIMIT} -- sh -c 'setsid sh -c \"echo \\$\\$ >$0; exec sleep 100\" & until test -s $0; do sleep 0.02; done; exit 3' $f; echo $?; \
+             grep -q 'State:.[^ZX]' /proc/$(cat $f)/status 2>/dev/null || echo ended; rm $f"
+        ))
+        .prints("3\nended");
+    }
+}
+
+#[test]
+fn cgroups_that_the_payload_made_are_removed_as_well() {
+    if has_hierarchy() {
+        root(&format!(
+            "{MAKE} before=$(ls $C$own); $CLI spawn {LIMIT} -- sh -c 'd=$0$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/a/b; sleep 100 & echo $! >$d/a/b/cgroup.procs; cat $d/a/b/cgroup.procs | wc -l' $C; \
+             test \"$(ls $C$own)\" = \"$before\" && echo gone"
+        ))
+        .prints("1\ngone");
+    }
+}
+
+#[test]
+fn the_payload_holds_nothing_that_is_open_of_the_hosts_cgroups() {
+    if has_hierarchy() {
+        root(&format!(
+            "$CLI spawn --pid {LIMIT} -- sh -c 'ls -l /proc/1/fd /proc/self/fd | grep -c cgroup'"
+        ))
+        .ends_with(1);
+    }
+}
+
+#[test]
+fn what_a_killed_launcher_left_is_removed_by_gc() {
+    if has_hierarchy() {
+        root(&format!(
+            "{MAKE} before=$(ls $C$own); f=$(mktemp); $CLI spawn --name limited {LIMIT} -- sh -c \"echo up >$f; exec sleep 100\" & \
+             until test -s $f; do sleep 0.02; done; kill -9 $!; wait $! 2>/dev/null; test \"$(ls $C$own)\" = \"$before\" || echo there; \
+             $CLI gc; test \"$(ls $C$own)\" = \"$before\" && echo gone; rm $f"
+        ))
+        .prints("there\nlimited\ngone");
+    }
+}
+
+#[test]
+fn a_launch_that_fails_leaves_no_cgroup() {
+    if has_hierarchy() {
+        root(&format!(
+            "{MAKE} before=$(ls $C$own); for end in '-- /no/such' '--cwd /no -- true' '--limit cgroup.no.such=1 -- true'; do \
+             $CLI spawn --pid {LIMIT} $end 2>/dev/null; echo $?; done; test \"$(ls $C$own)\" = \"$before\" && echo gone"
+        ))
+        .prints("127\n125\n125\ngone");
+    }
+}
+
+#[test]
+fn controllers_limit_and_the_kernels_kill_is_the_reason_of_the_end() {
+    Machine::new()
+        .shell()
+        .script(
+            "mkdir /run/unshared 2>/dev/null
+            cli() { unshared-cli spawn \"$@\"; echo \"status $?\"; }
+            cat /sys/fs/cgroup/cgroup.controllers
+            cli --pid --limit memory.max=16M --limit memory.swap.max=0 -- sh -c 'echo begun; exec dd if=/dev/zero of=/dev/null bs=64M count=1'
+            cli --limit pids.max=3 -- sh -c 'for i in 1 2 3 4 5; do sleep 5 & done; wait' 2>&1 | grep -c 'an.t fork'
+            cli --all --limit pids.max=7 -- sh -c 'cat /proc/self/cgroup'
+            cli --pid --limit memory.max=16M --limit no.such=1 -- echo ran
+            cli --pid --limit memory.max=much -- echo ran
+            echo left $(ls /sys/fs/cgroup | grep -c ^unshared); poweroff -f",
+        )
+        .boot("")
+        .ends(End::PowerOff)
+        .says("memory")
+        .says("begun\n")
+        .says("unshared-cli: out of memory: the kernel killed processes in the cgroup: 1 (see --limit)")
+        .says("status 137")
+        .says("0::/\n")
+        .says("--limit no.such: cgroup v2 has no controller \"no\" here (this kernel does not have it")
+        .says("write memory.max \"much\": EINVAL")
+        .does_not_say("ran\n")
+        .says("left 0");
+}
