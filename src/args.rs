@@ -3,7 +3,7 @@ use crate::error::Error;
 use crate::instances::Instances;
 use crate::machine::End;
 use crate::machine::services::command::Service;
-use crate::root::MakeRoot;
+use crate::root::{MakeRoot, Pack};
 use crate::spec::Spec;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +12,8 @@ use unshared_init::sys::Arguments;
 pub(crate) mod end;
 pub(crate) mod instances;
 pub(crate) mod make_root;
+pub(crate) mod modprobe;
+pub(crate) mod pack;
 pub(crate) mod service;
 pub(crate) mod spawn;
 
@@ -29,6 +31,10 @@ pub(crate) enum Request {
     Forkn(Arguments),
     /// Command what watches over services.
     Service(Service),
+    /// Write a root as an initramfs.
+    Pack(Box<Pack>),
+    /// Load kernel modules.
+    Modprobe(modprobe::Modprobe),
     /// End the machine; by force, without asking its init.
     End(End, bool),
     /// Say what works here.
@@ -55,8 +61,10 @@ Runs processes in Linux namespaces of their own.
   gc                                            heal what killed launchers left
   make-root TYPE [OPTION]...                    make a root, or add to one
   get-root TYPE                                 print the path of a root
+  pack TYPE -o FILE [OPTION]...                 write a root as an initramfs
   poweroff, reboot, halt                        end the machine
   doctor                                        what works here, and what not
+  modprobe MODULE...                            load kernel modules
   help [COMMAND]                                explain all, or one command
   --version                                     name and version
 
@@ -78,6 +86,9 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     }
     if name == b"forkn" {
         return forkn(arguments);
+    }
+    if name == b"modprobe" {
+        return modprobe::parse(arguments);
     }
     if let Some(end) = End::parse(name) {
         return end::parse(end, arguments);
@@ -101,6 +112,8 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
         b"logs" => instances::parse_logs(arguments),
         b"gc" => instances::parse_gc(arguments),
         b"get-root" => make_root::parse_get(arguments),
+        b"pack" => pack::parse(arguments),
+        b"modprobe" => modprobe::parse(arguments),
         b"help" => help(arguments),
         b"--help" | b"-h" => Ok(Request::Print(HELP)),
         b"--version" | b"-V" => Ok(Request::Print(VERSION)),
@@ -174,6 +187,8 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
         b"gc" => Ok(Request::Print(instances::GC_HELP)),
         b"get-root" => Ok(Request::Print(make_root::GET_HELP)),
         b"help" => Ok(Request::Print(HELP)),
+        b"pack" => Ok(Request::Print(pack::HELP)),
+        b"modprobe" => Ok(Request::Print(modprobe::HELP)),
         b"poweroff" | b"reboot" | b"halt" => Ok(Request::Print(end::HELP)),
         other => Err(unknown_command(other)),
     }

@@ -5,6 +5,8 @@
 //! wanted. If the launch fails, or anybody is killed, nothing has to be undone.
 mod superblock;
 
+pub(crate) use superblock::{Identity, identify};
+
 use crate::error::{Error, quote};
 use crate::sys::loop_device;
 use rustix::fd::OwnedFd;

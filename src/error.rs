@@ -33,6 +33,16 @@ impl Error {
         Error::plain(problem).hint(format!("see: unshared-cli help {command}").trim_end())
     }
 
+    /// The same once more, for somebody who has a look at it only.
+    pub(crate) fn again(&self) -> Error {
+        Error {
+            attempt: self.attempt.clone(),
+            errno: self.errno,
+            hint: self.hint.clone(),
+            code: self.code,
+        }
+    }
+
     /// Adds a hint.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Error {
         self.hint = Some(hint.into());

@@ -3,18 +3,27 @@
 //! PID 1 itself does little: it mounts what every machine needs, reads the kernel's command line, and
 //! runs the loop of the reaper. It never ends, since that would be a kernel panic.
 mod console;
+mod device;
 mod end;
+pub(crate) mod modules;
 mod mounts;
+mod partition;
 mod payload;
+mod prepare;
 pub(crate) mod services;
 mod settings;
+mod switch_root;
 mod words;
 
+use crate::args::modprobe::Modprobe;
+use crate::error::Error;
 use console::say;
 pub(crate) use end::ask_for;
 use end::{Ends, What};
+use modules::Index;
 use payload::Main;
-use rustix::process::getpid;
+use prepare::Preparation;
+use rustix::process::{Pid, getpid};
 use rustix::system::{RebootCommand, reboot};
 pub(crate) use settings::End;
 use settings::{OnExit, Rescue, Run, Settings};
@@ -28,7 +37,7 @@ use unshared_init::sys::{Arguments, Environment, SignalState};
 /// Whether we are PID 1 of the initial PID namespace. In another, reboot(2) knows no Ctrl-Alt-Del;
 /// here it turns it into a signal for us, from now on.
 pub(crate) fn is_ours() -> bool {
-    getpid().as_raw_nonzero().get() == 1 && reboot(RebootCommand::CadOff).is_ok()
+    getpid() == Pid::INIT && reboot(RebootCommand::CadOff).is_ok()
 }
 
 /// Brings the machine up, and down again.
@@ -36,16 +45,43 @@ pub(crate) fn run(program: &'static [u8], arguments: Arguments) -> ! {
     let signals = unshared_init::sys::take_signals();
     std::panic::set_hook(Box::new(|panic| {
         say(&format!("{panic}; only orphans are reaped from here on"));
-        end::rest();
+        // A child of PID 1 may end.
+        if getpid() == Pid::INIT {
+            end::rest();
+        }
     }));
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     mounts::mount_all();
     console::leave_streams();
-    let settings = Settings::read(words::parse(&read("/proc/cmdline").unwrap_or_default()));
+    let settings = Settings::read(command_line());
     let restart = || execute_anew(program, arguments, signals);
     let ends = Ends { grace: settings.grace, restart: &restart };
     let what = live(&settings, &ends, signals);
     end::perform(what, &ends)
+}
+
+/// The file of an image that has words for us, one a line, as if they stood on the kernel's command
+/// line before its own.
+pub(crate) const WORDS: &str = "/etc/unshared/words";
+
+/// The words of the image, and those of the kernel's command line.
+fn command_line() -> words::Words {
+    let mut words = words::lines(&read(WORDS).unwrap_or_default());
+    let line = words::parse(&read("/proc/cmdline").unwrap_or_default());
+    words.words.extend(line.words);
+    words.rest = line.rest.or(words.rest);
+    words
+}
+
+/// The words of a command line, each as a line of [`WORDS`].
+pub(crate) fn split(line: &[u8]) -> Vec<Vec<u8>> {
+    let words = words::parse(line);
+    let mut split: Vec<Vec<u8>> = words.words.into_iter().map(words::Word::join).collect();
+    if let Some(rest) = words.rest {
+        split.push(b"--".to_vec());
+        split.extend(rest);
+    }
+    split
 }
 
 /// What the machine is there for; returns how it is to end.
@@ -60,6 +96,17 @@ fn live(settings: &Settings, ends: &Ends<'_>, signals: SignalState) -> What {
     }
     if let Err(errno) = crate::link::set_loopback_up() {
         say(&format!("bring lo up: {}", unshared_init::errno::name(errno)));
+    }
+    let root = settings.root.as_ref().filter(|_| switch_root::is_initramfs());
+    if (root.is_some() || settings.coldplug || !settings.modules.is_empty())
+        && !prepare(settings, ends)
+    {
+        return rescue("the machine could not be prepared", settings, ends, signals);
+    }
+    if root.is_some()
+        && let Err(problem) = enter_root(settings, signals)
+    {
+        return rescue(&problem, settings, ends, signals);
     }
     let Some(run) = &settings.run else {
         return rescue(NOTHING, settings, ends, signals);
@@ -98,6 +145,43 @@ fn supervise(run: &Run, on_exit: OnExit, ends: &Ends<'_>, signals: SignalState) 
     let mut main = Main::new(run, ends, signals);
     let ended = unshared_init::supervise::supervise(Reaper::new(rules), ends.grace, &mut main);
     main.executed.then_some(ended)
+}
+
+/// Has everything made ready by a child; says whether that worked.
+fn prepare(settings: &Settings, ends: &Ends<'_>) -> bool {
+    let mut preparation = Preparation { settings, ends };
+    let reaper = Reaper::new(Rules::new(Sweep::Nothing));
+    let ended = unshared_init::supervise::supervise(reaper, ends.grace, &mut preparation);
+    ended == Ended::Exited(0)
+}
+
+/// Goes over to the root that is mounted. Comes back where we stay PID 1 in it, and where it failed.
+fn enter_root(settings: &Settings, signals: SignalState) -> Result<(), String> {
+    switch_root::switch().map_err(|error| error.message())?;
+    let Some(init) = settings.init_of_root() else {
+        return Ok(());
+    };
+    console::take_streams();
+    unshared_init::sys::give_back_signals(signals);
+    let words = crate::sys::arguments(vec![init.to_owned()]);
+    let errno = words.execute(init, Environment::inherited());
+    unshared_init::sys::take_signals();
+    console::leave_streams();
+    let (init, errno) = (crate::error::quote(init.to_bytes()), unshared_init::errno::name(errno));
+    Err(format!("execute {init}: {errno}"))
+}
+
+/// Loads kernel modules: `unshared-cli modprobe`.
+pub(crate) fn modprobe(request: &Modprobe) -> Result<u8, Error> {
+    let index = Index::of_this_kernel()?;
+    let mut status = 0;
+    for name in &request.modules {
+        match modules::load(&index, name.to_bytes()) {
+            Err(_) if request.quiet => status = 1,
+            other => other?,
+        }
+    }
+    Ok(status)
 }
 
 /// What is left to do when the machine cannot be brought up.

@@ -72,6 +72,8 @@ fn run(arguments: Arguments) -> u8 {
             Ok(command_line::run(program, arguments, env!("UNSHARED_VERSION"), services))
         }
         Request::Service(service) => machine::services::command::run(&service),
+        Request::Pack(request) => root::pack(&request).and_then(|text| print(text.as_bytes())),
+        Request::Modprobe(request) => machine::modprobe(&request),
         Request::End(end, force) => machine::ask_for(end, force),
         Request::Doctor { json } => doctor::run(json),
         Request::Forkn(arguments) => hooks::forkn(arguments),

@@ -14,6 +14,7 @@ pub mod fuzz;
 mod image;
 mod interrupt;
 mod ldconf;
+mod pack;
 mod pipe;
 pub(crate) mod place;
 mod programs;
@@ -32,6 +33,7 @@ use crate::error::{Error, quote};
 use closure::Settings;
 use image::Image;
 use interrupt::Interrupt;
+pub(crate) use pack::{Pack, pack};
 use programs::List;
 pub(crate) use programs::Wanted;
 use rustix::fd::OwnedFd;
@@ -118,6 +120,29 @@ pub(crate) fn unpack(image: &CStr, directory: OwnedFd) -> Result<(), Error> {
     image.unpack(&mut tree, MAX_SIZE)?;
     tree.finish()?;
     interrupt.check()
+}
+
+/// A whole file, decompressed if it is compressed.
+pub(crate) fn decompressed(path: &CStr) -> Result<Vec<u8>, Error> {
+    use decompress::{Found, LOOK, look};
+    use source::Stream;
+    fn all(stream: &mut impl Stream) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        loop {
+            let part = stream.fill()?;
+            if part.is_empty() {
+                return Ok(bytes);
+            }
+            bytes.extend_from_slice(part);
+            let count = part.len();
+            stream.consume(count);
+        }
+    }
+    let mut source = source::Source::open(path, Arc::new(Interrupt::new()?))?;
+    match look(source.peek(LOOK)?) {
+        Found::Compressed(format) => all(&mut image::start(source, format)?.1),
+        Found::Unsupported(_) | Found::Unknown => all(&mut source),
+    }
 }
 
 /// Puts everything into a new root.

@@ -1,17 +1,10 @@
 //! The machine's init, in real boots (common/boot.rs). Each boot takes seconds, so a boot tries as
 //! much as does not disturb each other.
-use crate::common::boot::{End, Machine};
-use std::path::PathBuf;
-use std::process::Command;
+mod pack;
+mod roots;
 
-/// An image of an ext4 filesystem; the caller removes it.
-fn ext4(name: &str) -> PathBuf {
-    let image = std::env::temp_dir().join(format!("unshared-{name}-{}", std::process::id()));
-    let made =
-        Command::new("mke2fs").args(["-q", "-F", "-t", "ext4"]).arg(&image).arg("4M").output();
-    assert!(made.unwrap().status.success());
-    image
-}
+use crate::common::boot::{End, Folder, Machine};
+use std::process::Command;
 
 #[test]
 fn with_nothing_but_our_binary_a_machine_says_so_and_reboots() {
@@ -104,17 +97,21 @@ fn a_person_at_the_console_has_job_control() {
 
 #[test]
 fn a_machine_has_disks_and_modules() {
-    let image = ext4("disk");
+    let folder = Folder::new("disk");
+    let image = folder.path("disk");
+    let made = Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(&image).arg("4M").output();
+    assert!(made.unwrap().status.success());
     Machine::new()
         .shell()
         .modules(&["squashfs", "overlay"])
         .disk(&image)
         .script(
-            "modprobe squashfs; grep squashfs /proc/filesystems
+            "/sbin/modprobe squashfs; grep squashfs /proc/filesystems
+            mkdir /o /l /u /w; mount -t overlay -o lowerdir=/l,upperdir=/u,workdir=/w o /o 2>/dev/null
+            grep -c overlay /proc/filesystems; unshared-cli modprobe no-such
             mkdir /mnt; mount /dev/nvme0n1 /mnt && echo mounted",
         )
         .boot("")
-        .says("\tsquashfs\n")
+        .says("\tsquashfs\n1\nunshared-cli: there is no module \"no-such\" in /lib/modules/")
         .says("mounted\n");
-    std::fs::remove_file(image).unwrap();
 }

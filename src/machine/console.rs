@@ -45,6 +45,14 @@ pub(super) fn leave_streams() {
     }
 }
 
+/// Makes the console our standard streams, as the kernel does for an init.
+pub(super) fn take_streams() {
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    if let Ok(console) = open(c"/dev/console", flags, Mode::empty()) {
+        become_streams(&console);
+    }
+}
+
 fn become_streams(file: &OwnedFd) {
     let _ = rustix::stdio::dup2_stdin(file);
     let _ = rustix::stdio::dup2_stdout(file);

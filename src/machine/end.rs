@@ -11,7 +11,7 @@ use rustix::process::Pid;
 use rustix::system::{RebootCommand, reboot};
 use std::ffi::CString;
 use unshared_init::number::SECOND;
-use unshared_init::signal::Signal;
+use unshared_init::signal::{Sender, Signal};
 use unshared_init::sys::{next_change, now, send_to_all, wait_for_signal};
 
 /// What somebody has asked for.
@@ -110,13 +110,19 @@ pub(super) fn perform(what: What, ends: &Ends<'_>) -> ! {
     rest()
 }
 
+/// Waits for a signal; one that asks for an end has it.
+pub(super) fn wait(timeout: Option<u64>, ends: &Ends<'_>) -> Option<(Signal, Sender)> {
+    let (signal, sender) = wait_for_signal(timeout)?;
+    if let Some(what) = asked_for(signal) {
+        perform(what, ends);
+    }
+    Some((signal, sender))
+}
+
 /// Waits, unless somebody asks for an end.
 pub(super) fn pause(time: u64, ends: &Ends<'_>) {
     let until = now().saturating_add(time);
-    while let Some((signal, _)) = wait_for_signal(Some(until.saturating_sub(now()))) {
-        if let Some(what) = asked_for(signal) {
-            perform(what, ends);
-        }
+    while wait(Some(until.saturating_sub(now())), ends).is_some() {
         while let Ok(Some(_)) = next_change() {}
     }
 }

@@ -73,11 +73,7 @@ impl Payload for Main<'_> {
     fn stopped(&mut self, _main: Pid, _signal: Signal) {}
 
     fn wait(&mut self, timeout: Option<u64>) -> Option<(Signal, Sender)> {
-        let (signal, sender) = unshared_init::sys::wait_for_signal(timeout)?;
-        if let Some(what) = end::asked_for(signal) {
-            end::perform(what, self.ends);
-        }
-        Some((signal, sender))
+        end::wait(timeout, self.ends)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the words on the kernel's command line ask of us. Pure.
 use super::words::{Word, Words};
 use crate::error::quote;
+use std::ffi::{CStr, CString};
 use unshared_init::number::{SECOND, seconds};
 use unshared_init::supervise::DEFAULT_GRACE;
 
@@ -54,6 +55,20 @@ pub(crate) enum Run {
     Command(Vec<Vec<u8>>),
 }
 
+/// The root that the machine is to be in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Root {
+    pub(crate) device: Vec<u8>,
+    /// As mount(2) calls it; otherwise it is looked for on the device.
+    pub(crate) kind: Option<CString>,
+    /// Mount options, separated by commas.
+    pub(crate) flags: Vec<u8>,
+    /// How long its device is waited for, in nanoseconds.
+    pub(crate) wait: u64,
+    /// The kernel's own word `rw`: without it, a root is read-only to begin with.
+    pub(crate) writable: bool,
+}
+
 /// Everything that can be said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -65,6 +80,11 @@ pub(crate) struct Settings {
     /// Nanoseconds between TERM and KILL.
     pub(crate) grace: u64,
     pub(crate) hostname: Option<Vec<u8>>,
+    pub(crate) modules: Vec<Vec<u8>>,
+    pub(crate) coldplug: bool,
+    pub(crate) root: Option<Root>,
+    /// What is executed in that root.
+    init: Option<CString>,
     /// The first thing that is wrong with the words; the machine is not brought up then.
     pub(crate) wrong: Option<String>,
 }
@@ -78,6 +98,10 @@ impl Settings {
             rescue_delay: 10 * SECOND,
             grace: DEFAULT_GRACE,
             hostname: None,
+            modules: Vec::new(),
+            coldplug: false,
+            root: None,
+            init: None,
             wrong: None,
         }
     }
@@ -85,9 +109,15 @@ impl Settings {
     /// Of two words of one name the later one counts. What is not ours is passed over.
     pub(crate) fn read(words: Words) -> Settings {
         let mut settings = Settings::new();
+        let mut root = Root { wait: 10 * SECOND, ..Root::default() };
         for word in words.words {
+            match word.name.as_slice() {
+                b"ro" => root.writable = false,
+                b"rw" => root.writable = true,
+                _ => {}
+            }
             if let Some(name) = own_name(&word.name)
-                && settings.set(&name, word.value.as_deref()).is_none()
+                && settings.set(&mut root, &name, word.value.as_deref()).is_none()
                 && settings.wrong.is_none()
             {
                 settings.wrong = Some(complaint(&word));
@@ -99,11 +129,16 @@ impl Settings {
         {
             settings.run = Some(Run::Command(rest));
         }
+        settings.root = (!root.device.is_empty()).then_some(root);
         settings
     }
 
     /// `None` where there is no such word, or its value is none.
-    fn set(&mut self, name: &[u8], value: Option<&[u8]>) -> Option<()> {
+    fn set(&mut self, root: &mut Root, name: &[u8], value: Option<&[u8]>) -> Option<()> {
+        if name == b"coldplug" && value.is_none() {
+            self.coldplug = true;
+            return Some(());
+        }
         let value = value.filter(|value| !value.is_empty())?;
         match name {
             b"exec" => self.run = Some(Run::Expression(value.to_vec())),
@@ -123,9 +158,28 @@ impl Settings {
             b"rescue-delay" => self.rescue_delay = seconds(value)?,
             b"grace" => self.grace = seconds(value)?,
             b"hostname" => self.hostname = Some(value.to_vec()),
+            b"modules" => {
+                let names = value.split(|byte| *byte == b',').filter(|name| !name.is_empty());
+                self.modules.extend(names.map(<[u8]>::to_vec));
+            }
+            b"root" => root.device = value.to_vec(),
+            b"rootfstype" => root.kind = Some(CString::new(value).ok()?),
+            b"rootflags" => root.flags = value.to_vec(),
+            b"rootwait" => root.wait = seconds(value)?,
+            b"init" => self.init = Some(CString::new(value).ok()?),
             _ => return None,
         }
         Some(())
+    }
+
+    /// What is executed in the new root; `None` where there is something to run, and no word about
+    /// an init: then we stay PID 1.
+    pub(crate) fn init_of_root(&self) -> Option<&CStr> {
+        match (&self.init, &self.run) {
+            (Some(init), _) => Some(init),
+            (None, None) => Some(c"/sbin/init"),
+            (None, Some(_)) => None,
+        }
     }
 }
 
@@ -136,10 +190,7 @@ fn own_name(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn complaint(word: &Word) -> String {
-    let text = match &word.value {
-        Some(value) => [&word.name[..], b"=", value].concat(),
-        None => word.name.clone(),
-    };
+    let text = word.clone().join();
     format!("kernel command line: {} is no word of ours, or has no such value", quote(text))
 }
 
@@ -173,6 +224,17 @@ mod tests {
         let words = ["c", "d e"].map(|word| word.as_bytes().to_vec()).to_vec();
         assert_eq!(read("-- c \"d e\"").run, Some(Run::Command(words)));
         assert_eq!(read("--").run, None);
+    }
+
+    #[test]
+    fn a_root_is_read_only_unless_the_kernel_is_told_rw() {
+        let root = read("unshared.root=LABEL=x unshared.rootfstype=ext4 rw").root.unwrap();
+        assert_eq!((root.device.as_slice(), root.writable), (&b"LABEL=x"[..], true));
+        assert!(!read("unshared.root=/dev/x").root.unwrap().writable);
+        assert_eq!(read("rw").root, None);
+        assert_eq!(read("unshared.root=x").init_of_root(), Some(c"/sbin/init"));
+        assert_eq!(read("unshared.root=x unshared.exec=y").init_of_root(), None);
+        assert_eq!(read("unshared.exec=y unshared.init=/z").init_of_root(), Some(c"/z"));
     }
 
     #[test]

@@ -33,6 +33,34 @@ pub(crate) fn parse(line: &[u8]) -> Words {
     words
 }
 
+/// The same of words that stand one on each line, without quotation marks.
+pub(crate) fn lines(text: &[u8]) -> Words {
+    let mut words = Words::default();
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let equals = line.iter().position(|byte| *byte == b'=');
+        let value = equals.and_then(|place| line.get(place + 1..)).map(<[u8]>::to_vec);
+        match &mut words.rest {
+            Some(rest) => rest.push(line.to_vec()),
+            None if line == b"--" => words.rest = Some(Vec::new()),
+            None => {
+                let name = line.get(..equals.unwrap_or(line.len())).unwrap_or(line).to_vec();
+                words.words.push(Word { name, value });
+            }
+        }
+    }
+    words
+}
+
+impl Word {
+    /// As it is said.
+    pub(crate) fn join(self) -> Vec<u8> {
+        match self.value {
+            Some(value) => [&self.name[..], b"=", &value].concat(),
+            None => self.name,
+        }
+    }
+}
+
 /// A word as it stands there.
 struct Text<'a> {
     /// Without the quotation mark that it may begin with.
@@ -90,11 +118,7 @@ impl Text<'_> {
 
     /// The same as one word again: an argument of the payload's.
     fn whole(&self) -> Vec<u8> {
-        let word = self.split();
-        match word.value {
-            Some(value) => [&word.name[..], b"=", &value].concat(),
-            None => word.name,
-        }
+        self.split().join()
     }
 
     /// Without the quotation mark at the end that closes one at the beginning.
@@ -146,6 +170,16 @@ mod tests {
         assert_eq!(words.words.len(), 1);
         assert_eq!(parse(b"--").rest, Some(Vec::new()));
         assert_eq!(parse(b"--x").rest, None);
+    }
+
+    #[test]
+    fn lines_are_words_without_quotation_marks() {
+        let words = lines(b"quiet\na=b \"c\" =d\n\n--\nsh\n--\n");
+        let value = Some(b"b \"c\" =d".to_vec());
+        let expected =
+            [Word { name: b"quiet".to_vec(), value: None }, Word { name: b"a".to_vec(), value }];
+        assert_eq!(words.words, expected);
+        assert_eq!(words.rest, Some(vec![b"sh".to_vec(), b"--".to_vec()]));
     }
 
     proptest! {

@@ -8,6 +8,8 @@ mod lz4;
 mod lzma;
 mod zstd;
 
+pub(crate) use gzip::Sum;
+
 /// A format that we unpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {

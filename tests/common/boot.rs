@@ -22,6 +22,8 @@ const LINK: u32 = 0o120_777;
 /// A machine that is to be booted. It has 256 MB, one processor, and a serial console, ttyS0.
 pub(crate) struct Machine {
     entries: Vec<(String, u32, Vec<u8>)>,
+    /// An image that is booted as it is.
+    packed: Option<PathBuf>,
     /// More words for qemu.
     qemu: Vec<String>,
     /// What is typed once the console says something.
@@ -37,10 +39,16 @@ impl Machine {
         Machine::with_init(init)
     }
 
+    /// This image as it is.
+    pub(crate) fn packed(image: PathBuf) -> Machine {
+        Machine { packed: Some(image), ..Machine::with_init(Vec::new()) }
+    }
+
     /// Nothing but this program, as /init.
-    pub(crate) fn with_init(init: Vec<u8>) -> Machine {
+    fn with_init(init: Vec<u8>) -> Machine {
         let entries = vec![("init".to_owned(), PROGRAM, init)];
-        Machine { entries, qemu: Vec::new(), typed: Vec::new(), words: String::new() }
+        let (qemu, typed) = (Vec::new(), Vec::new());
+        Machine { entries, packed: None, qemu, typed, words: String::new() }
     }
 
     /// Adds a file with its permissions; its directories come by themselves.
@@ -77,6 +85,8 @@ impl Machine {
     /// Adds modules of the kernel by the names of their files, with those that they need.
     pub(crate) fn modules(mut self, names: &[&str]) -> Machine {
         let folder = format!("/lib/modules/{}", release());
+        // The kernel calls it when it needs one.
+        self = self.link("/sbin/modprobe", "/init");
         for index in ["modules.dep", "modules.alias", "modules.builtin"] {
             self = self.host(&format!("{folder}/{index}"));
         }
@@ -123,7 +133,10 @@ impl Machine {
         let folder = dist().join("boot");
         let _ = std::fs::create_dir(&folder);
         let image = folder.join(format!("{:?}", std::thread::current().id()));
-        std::fs::write(&image, cpio(&self.entries)).unwrap();
+        match &self.packed {
+            Some(packed) => drop(std::fs::copy(packed, &image).unwrap()),
+            None => std::fs::write(&image, cpio(&self.entries)).unwrap(),
+        }
         let words = format!("console=ttyS0 quiet panic=-1 {} {words}", self.words);
         let machine = Command::new("qemu-system-x86_64")
             .args(["-accel", "tcg", "-nodefaults", "-display", "none", "-serial", "stdio"])
@@ -151,6 +164,34 @@ impl Machine {
                 self.entries.push((directory.to_owned(), DIRECTORY, Vec::new()));
             }
         }
+    }
+}
+
+/// A folder of a test, removed at its end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Folder {
+        let name = format!("unshared-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        Folder(folder)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl std::fmt::Display for Folder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.display().fmt(formatter)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
     }
 }
 
@@ -263,7 +304,7 @@ fn kernel() -> PathBuf {
 }
 
 /// Its name, as uname(1) -r says it.
-fn release() -> String {
+pub(crate) fn release() -> String {
     let kernel = kernel();
     let name = kernel.file_name().unwrap().to_str().unwrap();
     name.strip_prefix("vmlinuz-").unwrap().to_owned()

@@ -74,13 +74,13 @@ fn skip_header(source: &mut Source) -> Result<(), Error> {
 }
 
 /// The CRC-32 of gzip, eight bytes at a time.
-struct Sum {
+pub(crate) struct Sum {
     tables: Box<[[u32; 256]; 8]>,
     sum: u32,
 }
 
 impl Sum {
-    fn new() -> Sum {
+    pub(crate) fn new() -> Sum {
         let mut tables = Box::new([[0; 256]; 8]);
         let mut before = [0_u32; 256];
         for (number, entry) in (0_u32..).zip(&mut before) {
@@ -95,7 +95,7 @@ impl Sum {
         Sum { tables, sum: !0 }
     }
 
-    fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         let [t0, t1, t2, t3, t4, t5, t6, t7] = &*self.tables;
         let (words, rest) = bytes.as_chunks::<8>();
         let mut sum = self.sum;
@@ -111,7 +111,7 @@ impl Sum {
         self.sum = sum;
     }
 
-    fn value(&self) -> u32 {
+    pub(crate) fn value(&self) -> u32 {
         !self.sum
     }
 }
