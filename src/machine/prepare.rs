@@ -27,7 +27,7 @@ pub(super) struct Preparation<'a> {
 
 impl Payload for Preparation<'_> {
     fn start(&mut self, _index: usize) -> Result<Started, Errno> {
-        match sys::clone_into(Namespaces::default())? {
+        match sys::clone_into(Namespaces::default(), None)? {
             Cloned::Parent(pid) => Ok(Started { pid, executed: true }),
             Cloned::Child { .. } => {
                 let result = prepare(self.settings);
