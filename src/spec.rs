@@ -87,6 +87,8 @@ pub(crate) struct Spec {
     pub(crate) status_fd: Option<i32>,
     /// The caller returns once the payload has been executed.
     pub(crate) detach: bool,
+    /// The payload has a terminal of its own.
+    pub(crate) pty: bool,
     /// Where the payload's output goes; `-` is the caller's.
     pub(crate) log: Option<CString>,
     /// How many bytes of it are kept.
@@ -136,6 +138,12 @@ impl Spec {
         }
         if self.seccomp_log && *self.seccomp() == Seccomp::None {
             return refuse("--seccomp-log without a filter: see --seccomp");
+        }
+        if self.pty && self.detach {
+            return refuse("--pty with --detach: there is no terminal to carry it to");
+        }
+        if self.pty && self.log.is_some() {
+            return refuse("--pty with --log: a terminal is no file");
         }
         let is_kept = self.log.as_ref().map_or(self.detach, |log| log.as_bytes() != b"-");
         if self.log_max.is_some() && !is_kept {
@@ -225,7 +233,10 @@ impl Spec {
 
     /// Whether a process of ours waits for the payload rather than becoming it.
     pub(crate) fn has_reaper(&self) -> bool {
-        self.has_init() || self.commands() > 1 || !self.post_mount.is_empty()
+        self.has_init()
+            || self.commands() > 1
+            || !self.post_mount.is_empty()
+            || (self.pty && !self.no_init)
     }
 
     /// How many commands are run, one after the other: the expressions and the command itself.

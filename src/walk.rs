@@ -94,7 +94,7 @@ pub(crate) fn run(
         has_record: journal.record().is_some(),
     };
     let disks = open_disks(plan)?;
-    let (output, ring) = output::open(spec, journal)?;
+    let (output, carried) = output::open(spec, journal)?;
     let (ours, theirs) =
         Channel::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
     let cgroup =
@@ -111,10 +111,10 @@ pub(crate) fn run(
             }
             // What the child has attached could not be unmounted inside as long as we have it.
             drop((disks, output));
-            parent::Parent::new(&run, pid, ours, cgroup, journal, ring).walk()
+            parent::Parent::new(&run, pid, ours, cgroup, journal, carried).walk()
         }
         Ok(Cloned::Child { time_left }) => {
-            drop((ours, ring));
+            drop((ours, carried));
             // It leads out of what the child will see.
             drop(cgroup);
             output.take();

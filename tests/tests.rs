@@ -34,6 +34,7 @@ mod make_root_programs;
 mod missing_in_root;
 mod namespaces;
 mod options;
+mod pty;
 mod reaper;
 mod reports;
 mod root;

@@ -63,6 +63,7 @@ Hooks, shell expressions that see NAME and ROOT (repeatable):
 Its life and end:
   --die-with-parent     COMMAND is killed when unshared-cli is
   --detach              return once COMMAND has been executed, and print its name
+  --pty                 a terminal of its own, carried to yours
   --log FILE|-          its output goes to FILE, or stays yours (detached, without
                         this: it is kept for \"unshared-cli logs\")
   --log-max SIZE        keep the last SIZE bytes of it (detached: 1m)
@@ -160,6 +161,7 @@ impl Reader {
             "--all" => Namespace::ALL.into_iter().for_each(|one| spec.namespaces.add(one)),
             "--no-init" => spec.no_init = true,
             "--no-proc" => spec.no_proc = true,
+            "--pty" => spec.pty = true,
             "--detach" => spec.detach = true,
             "--die-with-parent" => spec.die_with_parent = true,
             "--overlay" => spec.overlay = true,

@@ -6,18 +6,22 @@ use crate::error::{Error, FAILED, quote};
 use crate::host::Host;
 use crate::perform;
 use crate::plan::{self, Plan};
+use crate::pty::{self, Slave, Terminal, WAITS};
 use crate::spec::Spec;
 use crate::step::{Side, Step};
+use crate::sys;
 use crate::walk::channel::Channel;
 use crate::walk::command;
+use rustix::event::{PollFd, PollFlags};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::{CStr, CString};
 use unshared_init::exec;
 use unshared_init::reaper::{Reaper, Rules, Sweep};
-use unshared_init::signal::Signal;
+use unshared_init::signal::{Sender, Signal};
 use unshared_init::supervise::{DEFAULT_GRACE, Payload, Started, supervise};
-use unshared_init::sys::{Arguments, Environment, Memory, SignalState};
+use unshared_init::sys::{Arguments, Environment, Memory, SignalState, wait_for_signal};
 
 /// What `exec` was asked for.
 pub(crate) struct Execute {
@@ -27,6 +31,8 @@ pub(crate) struct Execute {
     pub(crate) cwd: Option<CString>,
     /// `NAME=value` strings, besides those of the instance.
     pub(crate) variables: Vec<CString>,
+    /// It has a terminal of its own.
+    pub(crate) pty: bool,
     pub(crate) command: Arguments,
 }
 
@@ -47,6 +53,12 @@ pub(crate) fn run(request: Execute) -> Result<u8, Error> {
     let found = Found::named(&request.name)?;
     let init = found.init()?;
     let inside = join::open(init)?;
+    let (mut terminal, slave) = if request.pty {
+        let (terminal, slave) = pty::open()?;
+        (Some(terminal), Some(slave))
+    } else {
+        (None, None)
+    };
     let (spec, plan) = plan_again(&found, &request, &inside)?;
     // Nobody inside may look into us while we have one foot there, nor write to our file.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
@@ -56,9 +68,27 @@ pub(crate) fn run(request: Execute) -> Result<u8, Error> {
         Channel::pair().map_err(|errno| Error::system("make a socket pair", errno))?;
     let signals = unshared_init::sys::take_signals();
     let command = request.command;
-    let mut executed = Command { command, environment, spec, plan, channel, signals, failed: None };
+    if let Some(terminal) = &mut terminal {
+        terminal.make_raw();
+    }
+    let events = sys::signal_descriptor().map_err(|errno| Error::system("signalfd", errno))?;
+    let mut executed = Command {
+        command,
+        environment,
+        spec,
+        plan,
+        channel,
+        signals,
+        failed: None,
+        terminal,
+        slave,
+        events,
+    };
     let rules = Rules::new(Sweep::Nothing);
     let ended = supervise(Reaper::new(rules), DEFAULT_GRACE, &mut executed);
+    if let Some(terminal) = executed.terminal.take() {
+        terminal.end();
+    }
     match executed.failed {
         Some(errno) => Err(Error::system("fork", errno)),
         None => Ok(ended.code()),
@@ -119,11 +149,18 @@ struct Command {
     channel: Channel,
     signals: SignalState,
     failed: Option<Errno>,
+    terminal: Option<Terminal>,
+    slave: Option<Slave>,
+    /// Where signals are read while bytes are carried.
+    events: OwnedFd,
 }
 
 impl Command {
     /// Child, in the instance's namespaces, all capabilities: becomes the command.
     fn become_command(&self) -> u8 {
+        if let Some(slave) = &self.slave {
+            slave.take();
+        }
         for (side, step) in &self.plan.steps {
             if is_wanted(*side, step)
                 && let Err(errno) = perform::inside(step, &self.channel)
@@ -157,7 +194,34 @@ impl Payload for Command {
     fn start(&mut self, _index: usize) -> Result<Started, Errno> {
         let pid = unshared_init::sys::start(Memory::Copied, &mut || self.become_command())
             .inspect_err(|errno| self.failed = Some(*errno))?;
+        // Ours alone would keep it open for ever.
+        self.slave = None;
         Ok(Started { pid, executed: true })
+    }
+
+    /// Without a time limit: nothing is left to be ended here.
+    fn wait(&mut self, timeout: Option<u64>) -> Option<(Signal, Sender)> {
+        let Some(terminal) = &mut self.terminal else {
+            return wait_for_signal(timeout);
+        };
+        loop {
+            match sys::read_signal(&self.events) {
+                Some((Signal::WINCH, _)) => terminal.resize(),
+                // It was said to our terminal, and not to the command's.
+                Some((signal, Sender::Kernel)) if signal != Signal::CHLD => {
+                    return Some((signal, Sender::Process));
+                }
+                Some(signal) => return Some(signal),
+                None => {
+                    let mut waits = heapless::Vec::<PollFd<'_>, { 1 + WAITS }>::new();
+                    let _ = waits.push(PollFd::new(&self.events, PollFlags::IN));
+                    waits.extend(terminal.waits());
+                    let _ = rustix::event::poll(&mut waits, None);
+                    drop(waits);
+                    terminal.carry();
+                }
+            }
+        }
     }
 
     fn stopped(&mut self, _main: Pid, signal: Signal) {

@@ -160,6 +160,11 @@ impl<'a> Child<'a> {
 
     /// Payload, not executed yet: performs the payload's steps; returns only if one fails.
     fn become_payload(&self, command: usize) -> u8 {
+        if self.run.spec.pty && self.run.spec.has_reaper() {
+            // A job of its own in our session, so that the keyboard can stop it.
+            let _ = rustix::process::setpgid(None, None);
+            sys::set_foreground(0, sys::own_group());
+        }
         for (index, step) in self.run.steps(Side::Payload) {
             if *step == Step::Execute {
                 let Some(arguments) = self.run.commands.get(command) else {
@@ -228,6 +233,15 @@ impl Payload for Child<'_> {
 
     fn stopped(&mut self, _main: Pid, signal: Signal) {
         self.parent.send(&Message::Stopped(signal));
+    }
+
+    fn forward(&mut self, main: Pid, signal: Signal) {
+        // The keyboard stopped the whole job.
+        let _ = if self.run.spec.pty && signal == Signal::CONT {
+            sys::send_to_group(main, signal)
+        } else {
+            sys::send(main, signal)
+        };
     }
 }
 

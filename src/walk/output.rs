@@ -2,6 +2,7 @@
 //! that is kept small.
 use super::channel::above_standard;
 use crate::error::{Error, quote};
+use crate::pty::{self, Slave, Terminal};
 use crate::registry::journal::Journal;
 use crate::spec::Spec;
 use crate::sys::{self, again};
@@ -18,19 +19,36 @@ const DEFAULT_SIZE: u64 = 1 << 20;
 pub(super) struct Output {
     input: Option<OwnedFd>,
     output: Option<OwnedFd>,
+    terminal: Option<Slave>,
 }
 
-/// Opens what the spec asks for. The ring is the parent's to fill.
-pub(super) fn open(spec: &Spec, journal: &Journal) -> Result<(Output, Option<Ring>), Error> {
+/// What the parent has to carry from the child's streams.
+#[derive(Default)]
+pub(super) struct Carried {
+    /// To a log.
+    pub(super) ring: Option<Ring>,
+    /// From and to the caller's terminal.
+    pub(super) terminal: Option<Terminal>,
+}
+
+/// Opens what the spec asks for.
+pub(super) fn open(spec: &Spec, journal: &Journal) -> Result<(Output, Carried), Error> {
     let mut output = Output::default();
+    let mut carried = Carried::default();
+    if spec.pty {
+        let (terminal, slave) = pty::open()?;
+        output.terminal = Some(slave);
+        carried.terminal = Some(terminal);
+        return Ok((output, carried));
+    }
     if spec.detach {
         output.input = Some(nothing()?);
     }
     let (path, in_record) = match (&spec.log, journal.record()) {
-        (Some(path), _) if path.as_bytes() == b"-" => return Ok((output, None)),
+        (Some(path), _) if path.as_bytes() == b"-" => return Ok((output, carried)),
         (Some(path), _) => (absolute(path)?, false),
         (None, Some(record)) if spec.detach => (record.path_in("log"), true),
-        (None, _) => return Ok((output, None)),
+        (None, _) => return Ok((output, carried)),
     };
     if let Some(record) = journal.record() {
         record
@@ -41,7 +59,7 @@ pub(super) fn open(spec: &Spec, journal: &Journal) -> Result<(Output, Option<Rin
     let file = create(&path, false).map_err(|errno| cannot("open", &path, errno))?;
     let Some(size) = size else {
         output.output = Some(file);
-        return Ok((output, None));
+        return Ok((output, carried));
     };
     let fail = |errno| Error::system("make a pipe", errno);
     let (from, to) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(fail)?;
@@ -50,7 +68,8 @@ pub(super) fn open(spec: &Spec, journal: &Journal) -> Result<(Output, Option<Rin
     // Ours alone: the other end blocks, and so whoever writes faster than the disk waits.
     rustix::io::ioctl_fionbio(&from, true).map_err(fail)?;
     let written = rustix::fs::fstat(&file).map_or(0, |status| status.st_size as u64);
-    Ok((output, Some(Ring { from, file, path, written, half: size.div_ceil(2) })))
+    carried.ring = Some(Ring { from, file, path, written, half: size.div_ceil(2) });
+    Ok((output, carried))
 }
 
 impl Output {
@@ -62,6 +81,9 @@ impl Output {
         if let Some(output) = &self.output {
             sys::become_standard(output, 1);
             sys::become_standard(output, 2);
+        }
+        if let Some(terminal) = &self.terminal {
+            terminal.take();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The parent's side, in the caller's namespaces: its steps, and then the wait for the end, with
 //! signals passed on and stops shared.
 use super::channel::{Channel, Closed, Message, above_standard};
-use super::output::Ring;
+use super::output::{Carried, Ring};
 use super::report::Report;
 use super::{End, Run};
 use crate::cgroup::Cgroup;
@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::hint;
 use crate::hooks;
 use crate::perform;
+use crate::pty::WAITS;
 use crate::registry::journal::Journal;
 use crate::spec::namespace::Namespace;
 use crate::step::{Side, Step};
@@ -32,8 +33,8 @@ pub(super) struct Parent<'a> {
     channel: Channel,
     /// The other end of the channel is closed.
     closed: bool,
-    /// Where what the payload writes goes, if through us.
-    ring: Option<Ring>,
+    /// What the payload writes and reads, if through us.
+    carried: Carried,
     /// Where signals are read, from the first wait on.
     events: Option<OwnedFd>,
     cgroup: Option<Cgroup>,
@@ -69,7 +70,7 @@ impl<'a> Parent<'a> {
         channel: Channel,
         cgroup: Option<Cgroup>,
         journal: &'a mut Journal,
-        ring: Option<Ring>,
+        carried: Carried,
     ) -> Parent<'a> {
         let report = Report::new(run.spec);
         Parent {
@@ -77,7 +78,7 @@ impl<'a> Parent<'a> {
             pid,
             channel,
             closed: false,
-            ring,
+            carried,
             events: None,
             cgroup,
             journal,
@@ -93,9 +94,15 @@ impl<'a> Parent<'a> {
 
     /// Parent, the caller's namespaces: walks through the plan and waits for the payload's end.
     pub(super) fn walk(mut self) -> Result<End, Error> {
+        if let Some(terminal) = &mut self.carried.terminal {
+            terminal.make_raw();
+        }
         let result = self.perform_steps().and_then(|()| self.wait_for_end());
         if result.is_err() {
             self.kill_child();
+        }
+        if let Some(terminal) = self.carried.terminal.take() {
+            terminal.end();
         }
         // We end now, and what we hold is closed in one go.
         core::mem::forget(self);
@@ -190,7 +197,7 @@ impl<'a> Parent<'a> {
     /// The child has ended, and has told all it had to tell.
     fn finish(&mut self, ended: Ended) -> Result<End, Error> {
         self.reaped = true;
-        if let Some(ring) = &mut self.ring {
+        if let Some(ring) = &mut self.carried.ring {
             ring.copy();
         }
         if self.run.spec.namespaces.has(Namespace::Pid) {
@@ -312,6 +319,14 @@ impl<'a> Parent<'a> {
     /// Passes a signal on to the child, which is not reaped yet, so that the pid is still its own.
     fn pass_on(&mut self, signal: Signal, sender: Sender) {
         let early = self.early.take(signal);
+        if let Some(terminal) = &self.carried.terminal {
+            // The payload has a terminal of its own, to which none of this was said.
+            match signal {
+                Signal::WINCH => terminal.resize(),
+                _ => drop(send(self.pid, signal)),
+            }
+            return;
+        }
         if !is_delivered_by_terminal(signal, sender) {
             let _ = send(self.pid, signal);
             if signal == Signal::TSTP && self.is_payload_first() {
@@ -339,6 +354,13 @@ impl<'a> Parent<'a> {
     /// The shell that started us shall see a stopped job; it continues us and the payload alike,
     /// with the whole process group. Where no shell does that, nobody would: then we wait on.
     fn stop_too(&mut self, signal: Signal) {
+        if let Some(terminal) = &mut self.carried.terminal {
+            terminal.restore();
+            stop_with_payload(signal, false);
+            terminal.make_raw();
+            let _ = send(self.pid, Signal::CONT);
+            return;
+        }
         let by_terminal = self.from_terminal.take() == Some(signal);
         stop_with_payload(signal, by_terminal);
     }
@@ -363,13 +385,17 @@ impl<'a> Parent<'a> {
                 .map_err(|errno| Error::system("signalfd", errno))?,
         };
         let events = self.events.insert(events);
-        let mut waits = heapless::Vec::<PollFd<'_>, 3>::new();
+        let mut waits = heapless::Vec::<PollFd<'_>, { 3 + WAITS }>::new();
         let _ = waits.push(PollFd::new(events, PollFlags::IN));
         if !self.closed {
             let _ = waits.push(PollFd::new(&self.channel, PollFlags::IN));
         }
-        if let Some(ring) = &self.ring {
+        let messages = waits.len() - 1;
+        if let Some(ring) = &self.carried.ring {
             let _ = waits.push(PollFd::new(ring, PollFlags::IN));
+        }
+        if let Some(terminal) = &self.carried.terminal {
+            waits.extend(terminal.waits());
         }
         // Interrupted is only who was stopped and continued; what was told meanwhile comes before
         // the signals.
@@ -379,11 +405,11 @@ impl<'a> Parent<'a> {
             }
         }
         let has_news = |wait: &PollFd<'_>| !wait.revents().is_empty();
-        let has_output = self.ring.is_some() && waits.last().is_some_and(has_news);
-        let has_message = !self.closed && waits.get(1).is_some_and(has_news);
+        let has_message = messages > 0 && waits.get(messages).is_some_and(has_news);
+        let is_carried = waits.iter().skip(messages + 1).any(has_news);
         drop(waits);
-        if has_output && !self.ring.as_mut().is_some_and(Ring::copy) {
-            self.ring = None;
+        if is_carried {
+            self.carry();
         }
         if !has_message {
             return Ok(None);
@@ -394,6 +420,16 @@ impl<'a> Parent<'a> {
                 self.closed = true;
                 Ok(Some(News::Closed))
             }
+        }
+    }
+
+    /// Carries what the payload has written, and what is typed for it.
+    fn carry(&mut self) {
+        if self.carried.ring.as_mut().is_some_and(|ring| !Ring::copy(ring)) {
+            self.carried.ring = None;
+        }
+        if let Some(terminal) = &mut self.carried.terminal {
+            terminal.carry();
         }
     }
 

@@ -15,6 +15,7 @@ Runs COMMAND in an instance that runs: in its namespaces, its root and its
 cgroup, with the ids, capabilities and limits that its own command has. Ends
 with COMMAND's exit status. Also called attach.
 
+  -t, --tty              a terminal of its own, carried to yours
   --user UID[:GID]|NAME  other ids; a NAME is one of the instance's /etc/passwd
   --cwd DIRECTORY        another directory
   --env NAME=VALUE       a variable more (repeatable)
@@ -27,11 +28,13 @@ pub(crate) fn parse_exec(arguments: Arguments) -> Result<Request, Error> {
     let mut reader = Reader::new("exec", arguments);
     let count = arguments.count();
     let (mut name, mut user, mut cwd, mut variables) = (None, None, None, Vec::new());
+    let mut pty = false;
     let command = loop {
         let Some(word) = reader.word()? else { break None };
         match word {
             Word::Option(option) => match option.as_str() {
                 "" => return Ok(Request::Print(EXEC_HELP)),
+                "-t" | "--tty" => pty = true,
                 "--user" => user = Some(parse_user(&mut reader)?),
                 "--cwd" => {
                     let value = reader.value()?;
@@ -61,6 +64,7 @@ pub(crate) fn parse_exec(arguments: Arguments) -> Result<Request, Error> {
         user,
         cwd,
         variables,
+        pty,
         command,
     }))))
 }
