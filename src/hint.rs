@@ -4,6 +4,7 @@ use crate::host::read_file;
 use crate::perform::Failure;
 use crate::plan::Plan;
 use crate::spec::Spec;
+use crate::spec::capability::Capabilities;
 use crate::spec::mount::Mount;
 use crate::spec::namespace::{Namespace, Namespaces};
 use crate::step::Step;
@@ -209,6 +210,18 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (Step::SetIds { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {
             "an ordinary user takes on other ids only in a user namespace: --user with a map"
         }
+        (Step::SetCapabilities { added, .. }, Errno::PERM) => {
+            if *added == Capabilities::default() || !may_limit(spec) {
+                "CAP_SETPCAP is needed: run as root, or add --user"
+            } else {
+                "nobody can add a capability that he does not have"
+            }
+        }
+        (Step::SetSeccomp { .. } | Step::RestrictPaths(_), Errno::ACCESS | Errno::PERM)
+            if !spec.no_new_privs() =>
+        {
+            "with --new-privs CAP_SYS_ADMIN is needed"
+        }
         (Step::SetIds { .. }, Errno::INVAL) => "that id is not mapped in this user namespace",
         (Step::BindNamespace(namespace, _), Errno::INVAL) if *namespace == Namespace::Mount => {
             "the file is on a mount that is shared: bind its directory onto itself, and make that \
@@ -246,6 +259,10 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn may_limit(spec: &Spec) -> bool {
+    spec.namespaces.has(Namespace::User) || refused::has(CapabilitySet::SETPCAP)
 }
 
 /// The smallest page that there is.

@@ -26,6 +26,7 @@ mod mounts;
 mod no_unwind;
 mod perform;
 mod plan;
+mod privileges;
 mod pty;
 mod registry;
 mod root;

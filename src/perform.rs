@@ -2,13 +2,14 @@
 use crate::error::{FAILED, escape};
 use crate::link;
 use crate::mounts;
+use crate::privileges;
 use crate::registry::journal::Journal;
 use crate::registry::undo::Undo;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount::Mount;
 use crate::step::Step;
 use crate::walk::channel::Channel;
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -66,6 +67,7 @@ pub(crate) fn in_parent(
         | Step::UnshareCgroup
         | Step::SetTimeOffsets { .. }
         | Step::SetIds { .. }
+        | Step::SetCapabilities { .. }
         | Step::SetParentDeathSignal
         | Step::MakeMountsPrivate
         | Step::MountProc
@@ -100,7 +102,10 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
             enter_time_namespace(Some((*monotonic, *boottime)))
         }
         Step::UnshareCgroup => crate::sys::unshare_cgroup(),
-        Step::SetIds { uid, gid, clear_groups } => set_ids(*uid, *gid, *clear_groups),
+        Step::SetIds { uid, gid, clear_groups, keeps_capabilities } => {
+            privileges::set_ids(*uid, *gid, *clear_groups, *keeps_capabilities)
+        }
+        Step::SetCapabilities { kept, added } => privileges::limit(*kept, *added),
         Step::SetParentDeathSignal => {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
             // A parent that died before the call sends nothing any more, but its socket is closed.
@@ -190,25 +195,6 @@ fn change_directory(path: &CStr) -> Result<(), Errno> {
         true => Ok(()),
         false => Err(Errno::XDEV),
     }
-}
-
-/// Groups first, and the user id last, since it takes the right to change the others with it.
-fn set_ids(uid: Option<u32>, gid: Option<u32>, clear_groups: bool) -> Result<(), Errno> {
-    if clear_groups && let Err(errno) = rustix::thread::set_thread_groups(&[]) {
-        // Whoever may not drop any needs not, if none is left but the one that stays anyway.
-        let kept = gid.map_or_else(rustix::process::getgid, Gid::from_raw);
-        let groups = rustix::process::getgroups()?;
-        if errno != Errno::PERM || groups.iter().any(|group| *group != kept) {
-            return Err(errno);
-        }
-    }
-    if let Some(gid) = gid.map(Gid::from_raw) {
-        rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-    }
-    if let Some(uid) = uid.map(Uid::from_raw) {
-        rustix::thread::set_thread_res_uid(uid, uid, uid)?;
-    }
-    Ok(())
 }
 
 /// Parent: runs newuidmap(1) or newgidmap(1), which are set-user-ID and know the subordinate ids.

@@ -180,34 +180,53 @@ impl Steps {
 
     /// What each process does that is about to execute something.
     fn payload(&mut self, spec: &Spec, host: &Host, maps: Option<&Maps>) {
-        let mut payload = |step| self.0.push((Side::Payload, step));
         if let Some(path) = &spec.cwd {
-            payload(Step::ChangeDirectory(path.clone()));
+            self.at_last(Step::ChangeDirectory(path.clone()));
         }
+        let no_new_privs = spec.no_new_privs();
+        if !no_new_privs {
+            // These take CAP_SYS_ADMIN then, which may be gone afterwards.
+            self.filters(spec, host);
+        }
+        let capabilities = spec.capabilities();
         if spec.uid.is_some() || spec.gid.is_some() {
-            let clear_groups = maps.is_none_or(|maps| !maps.deny_setgroups);
-            payload(Step::SetIds { uid: spec.uid, gid: spec.gid, clear_groups });
+            self.at_last(Step::SetIds {
+                uid: spec.uid,
+                gid: spec.gid,
+                clear_groups: maps.is_none_or(|maps| !maps.deny_setgroups),
+                keeps_capabilities: capabilities.is_some(),
+            });
+        }
+        if let Some((kept, added)) = capabilities {
+            self.at_last(Step::SetCapabilities { kept, added });
         }
         if spec.die_with_parent && !spec.has_init() {
-            payload(Step::SetParentDeathSignal);
+            self.at_last(Step::SetParentDeathSignal);
         }
-        if spec.no_new_privs() {
-            payload(Step::SetNoNewPrivs);
+        if no_new_privs {
+            self.at_last(Step::SetNoNewPrivs);
+            // Last, since they may refuse what the steps before them do.
+            self.filters(spec, host);
         }
+        self.at_last(Step::Execute);
+    }
+
+    fn at_last(&mut self, step: Step) {
+        self.0.push((Side::Payload, step));
+    }
+
+    /// What the payload may open, and what it may call.
+    fn filters(&mut self, spec: &Spec, host: &Host) {
         if !spec.paths.is_empty() {
-            payload(Step::RestrictPaths(spec.paths.clone()));
+            self.at_last(Step::RestrictPaths(spec.paths.clone()));
         }
-        // Last, since it may refuse what the steps before it do.
         let name = match spec.seccomp() {
-            Seccomp::None => None,
-            Seccomp::Default => Some(c"default".to_owned()),
-            Seccomp::File(file) => Some(file.clone()),
+            Seccomp::None => return,
+            Seccomp::Default => c"default".to_owned(),
+            Seccomp::File(file) => file.clone(),
         };
-        if let Some(name) = name {
-            let (filter, log) = (host.filter.clone(), spec.seccomp_log);
-            payload(Step::SetSeccomp { name, filter, log });
-        }
-        payload(Step::Execute);
+        let (filter, log) = (host.filter.clone(), spec.seccomp_log);
+        self.at_last(Step::SetSeccomp { name, filter, log });
     }
 }
 
@@ -264,7 +283,13 @@ fn root_inside(maps: &Maps, host: &Host) -> Option<Step> {
     let uid = wanted(&maps.users, host.uid);
     let gid = wanted(&maps.groups, host.gid);
     let clear_groups = !maps.deny_setgroups;
-    (uid.is_some() || gid.is_some()).then_some(Step::SetIds { uid, gid, clear_groups })
+    let keeps_capabilities = false;
+    (uid.is_some() || gid.is_some()).then_some(Step::SetIds {
+        uid,
+        gid,
+        clear_groups,
+        keeps_capabilities,
+    })
 }
 
 #[cfg(test)]
@@ -293,6 +318,7 @@ mod tests {
                 (Side::Parent, Step::DenySetgroups),
                 (Side::Parent, Step::WriteUidMap(map.clone())),
                 (Side::Parent, Step::WriteGidMap(map)),
+                (Side::Payload, Step::SetNoNewPrivs),
                 (Side::Payload, Step::Execute),
             ]
         );
@@ -312,7 +338,12 @@ mod tests {
         );
         assert!(matches!(steps[1], (Side::Parent, Step::RunNewuidmap(_))), "{steps:?}");
         assert!(matches!(steps[2], (Side::Parent, Step::WriteGidMap(_))), "{steps:?}");
-        let become_root = Step::SetIds { uid: Some(0), gid: None, clear_groups: false };
+        let become_root = Step::SetIds {
+            uid: Some(0),
+            gid: None,
+            clear_groups: false,
+            keeps_capabilities: false,
+        };
         assert_eq!(steps[3], (Side::Child, become_root));
     }
 

@@ -2,6 +2,7 @@
 use crate::host::Host;
 use crate::plan::Plan;
 use crate::spec::Spec;
+use crate::spec::capability::Capabilities;
 use crate::spec::idmap::IdMap;
 use crate::spec::namespace::{Namespace, Namespaces};
 use crate::step::{Side, Step, word};
@@ -15,6 +16,10 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     }
     if !host.filter.is_empty() {
         script.push_str("# left out: the filter of system calls\n");
+    }
+    if limits_by_itself(spec) {
+        // The setpriv(1) of a small root, busybox's, cannot do it.
+        script.push_str("# left out: the limit of capabilities that comes with a root\n");
     }
     if !spec.paths.is_empty() {
         script.push_str("# left out: --ro-path and --rw-path\n");
@@ -206,11 +211,18 @@ impl Unshare {
     }
 }
 
+/// Whether capabilities are limited though nobody named one.
+fn limits_by_itself(spec: &Spec) -> bool {
+    let none = Capabilities::default();
+    spec.capabilities().is_some() && spec.cap_add == none && spec.cap_drop == none
+}
+
 /// The expressions and the command, with what is done right before each.
 fn payload(spec: &Spec, plan: &Plan, mapping: Mapping) -> Vec<String> {
     let mut prefix = String::new();
     for (side, step) in &plan.steps {
-        if let (Side::Payload, Step::SetNoNewPrivs) = (side, step) {
+        let is_limit = matches!(step, Step::SetCapabilities { .. }) && !limits_by_itself(spec);
+        if *side == Side::Payload && (is_limit || *step == Step::SetNoNewPrivs) {
             prefix.push_str(&step.shell("0"));
             prefix.push(' ');
         }

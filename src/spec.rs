@@ -7,10 +7,12 @@ use std::ffi::CString;
 use unshared_init::reaper::Restart;
 use unshared_init::sys::Arguments;
 
+pub(crate) mod capability;
 pub(crate) mod idmap;
 pub(crate) mod mount;
 pub(crate) mod namespace;
 
+use capability::Capabilities;
 use idmap::Extent;
 use mount::Mount;
 use namespace::{Namespace, Namespaces};
@@ -68,6 +70,11 @@ pub(crate) struct Spec {
     pub(crate) gid: Option<u32>,
     /// Nothing is taken from the payload because it has a root of its own.
     pub(crate) privileged: bool,
+    /// Capabilities that the payload is to have, and that it is not to have.
+    pub(crate) cap_add: Capabilities,
+    pub(crate) cap_drop: Capabilities,
+    /// Whether execve(2) gives the payload's programs privileges, where that was said.
+    pub(crate) new_privs: Option<bool>,
     /// Where there is no root: all that the payload may open.
     pub(crate) paths: Vec<(CString, Access)>,
     /// What is written to the files of a cgroup of its own.
@@ -132,6 +139,9 @@ impl Spec {
         }
         if self.privileged && self.root.is_none() {
             return refuse("--privileged is for a --root: without one nothing is taken away");
+        }
+        if capability::kept(Capabilities::ALL, self.cap_add, self.cap_drop).is_none() {
+            return refuse("--cap-add and --cap-drop with the same capability");
         }
         if self.root.is_some() && !self.paths.is_empty() {
             return refuse("--ro-path and --rw-path with --root: see --bind and --read-only");
@@ -215,10 +225,25 @@ impl Spec {
         }
     }
 
-    /// Whether the payload's programs gain no privileges by execve(2). A filter demands it, and so does
-    /// Landlock.
+    /// Whether the payload's programs gain no privileges by execve(2). Without that, a filter takes
+    /// CAP_SYS_ADMIN, and so does Landlock.
     pub(crate) fn no_new_privs(&self) -> bool {
-        self.is_confined() || *self.seccomp() != Seccomp::None || !self.paths.is_empty()
+        let in_user_namespace =
+            self.namespaces.has(Namespace::User) && !self.privileged && self.chroot.is_none();
+        let by_itself = self.is_confined()
+            || in_user_namespace
+            || *self.seccomp() != Seccomp::None
+            || !self.paths.is_empty();
+        self.new_privs.map_or(by_itself, |wanted| !wanted)
+    }
+
+    /// The capabilities that the payload keeps, and those that were asked for; `None` if it keeps what
+    /// it has.
+    pub(crate) fn capabilities(&self) -> Option<(Capabilities, Capabilities)> {
+        let base = if self.is_confined() { Capabilities::CONTAINER } else { Capabilities::ALL };
+        let kept = capability::kept(base, self.cap_add, self.cap_drop)?;
+        let is_changed = kept != Capabilities::ALL || self.cap_add != Capabilities::default();
+        is_changed.then_some((kept, self.cap_add))
     }
 
     /// Whether the payload gets a /proc of its own.

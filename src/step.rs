@@ -3,6 +3,7 @@ use crate::cgroup::Limit;
 use crate::error::quote;
 use crate::landlock::Access;
 use crate::seccomp::Instruction;
+use crate::spec::capability::Capabilities;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
@@ -53,6 +54,8 @@ pub(crate) enum Step {
         gid: Option<u32>,
         /// Whether supplementary groups are dropped.
         clear_groups: bool,
+        /// Whether capabilities outlive a change of the user id, until execve(2).
+        keeps_capabilities: bool,
     },
     /// prctl(PR_SET_PDEATHSIG, SIGKILL).
     SetParentDeathSignal,
@@ -96,6 +99,13 @@ pub(crate) enum Step {
     SetDomainname(CString),
     /// chdir(2).
     ChangeDirectory(CString),
+    /// prctl(PR_CAPBSET_DROP), capset(2) and, for whoever is not root, prctl(PR_CAP_AMBIENT_RAISE).
+    SetCapabilities {
+        /// What stays.
+        kept: Capabilities,
+        /// What of it is also for whoever is not root.
+        added: Capabilities,
+    },
     /// prctl(PR_SET_NO_NEW_PRIVS).
     SetNoNewPrivs,
     /// landlock_restrict_self(2): only what is below these paths can be opened.
@@ -157,6 +167,7 @@ impl Step {
             Step::ChangeDirectory(path) => {
                 format!("change to directory {}", quote(path.as_bytes()))
             }
+            Step::SetCapabilities { .. } => "limit the capabilities".to_owned(),
             Step::SetNoNewPrivs => "set no_new_privs".to_owned(),
             Step::RestrictPaths(paths) => {
                 let paths: Vec<_> = paths.iter().map(|(path, _)| quote(path.as_bytes())).collect();
@@ -194,7 +205,7 @@ impl Step {
                 "printf 'monotonic {monotonic} 0\\nboottime {boottime} 0\\n' \
                  > /proc/self/timens_offsets"
             ),
-            Step::SetIds { uid, gid, clear_groups } => {
+            Step::SetIds { uid, gid, clear_groups, .. } => {
                 let mut line = "setpriv".to_owned();
                 if let Some(uid) = uid {
                     line.push_str(&format!(" --reuid {uid}"));
@@ -273,6 +284,17 @@ impl Step {
             Step::SetHostname(name) => format!("hostname {}", word(name.as_bytes())),
             Step::SetDomainname(name) => format!("domainname {}", word(name.as_bytes())),
             Step::ChangeDirectory(path) => format!("cd -- {}", word(path.as_bytes())),
+            Step::SetCapabilities { kept, added } => {
+                let list = |set: Capabilities| {
+                    let names: String = set.names().map(|name| format!(",+{name}")).collect();
+                    format!("-all{names}")
+                };
+                let inherited = list(Capabilities(kept.0 & added.0));
+                format!(
+                    "setpriv --inh-caps {inherited} --ambient-caps {inherited} --bounding-set {}",
+                    list(*kept)
+                )
+            }
             Step::SetNoNewPrivs => "setpriv --no-new-privs".to_owned(),
             // As setpriv(1) of util-linux 2.40 has it.
             Step::RestrictPaths(paths) => {

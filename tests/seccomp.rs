@@ -29,20 +29,22 @@ fn a_root_has_a_filter_and_pid_1_has_none() {
     let script = "grep -hE '^(NoNewPrivs|Seccomp):' /proc/self/status /proc/1/status";
     let with = "NoNewPrivs:\t1\nSeccomp:\t2\nNoNewPrivs:\t0\nSeccomp:\t0";
     let without = "NoNewPrivs:\t0\nSeccomp:\t0\nNoNewPrivs:\t0\nSeccomp:\t0";
+    let gains_nothing = "NoNewPrivs:\t1\nSeccomp:\t0\nNoNewPrivs:\t0\nSeccomp:\t0";
     for (options, expected) in [
         ("--root $R", with),
         ("--root $R --seccomp default", with),
         ("--root $R --privileged --seccomp default", with),
         ("--seccomp default", with),
         ("--root $R --privileged", without),
-        ("", without),
-        ("--seccomp none", without),
+        ("--root $R --seccomp none", gains_nothing),
     ] {
         root(&format!("{MAKE}$CLI spawn --pid {options} -- {script}")).prints(expected);
         nobody(&format!("{MAKE}$CLI spawn --user --pid {options} -- {script}")).prints(expected);
     }
-    root(&format!("{MAKE}$CLI spawn --pid --root $R --seccomp none -- {script}"))
-        .prints("NoNewPrivs:\t1\nSeccomp:\t0\nNoNewPrivs:\t0\nSeccomp:\t0");
+    for options in ["", "--seccomp none"] {
+        root(&format!("$CLI spawn --pid {options} -- {script}")).prints(without);
+        nobody(&format!("$CLI spawn --user --pid {options} -- {script}")).prints(gains_nothing);
+    }
 }
 
 #[test]
@@ -252,9 +254,10 @@ fn a_way_into_the_root_of_ones_own_has_no_filter_unless_it_is_asked_for() {
 
 #[test]
 fn a_plain_spawn_makes_no_call_for_it() {
-    for script in ["spawn -- true", "spawn --all -- true"] {
+    // A user namespace has no_new_privs.
+    for script in ["spawn -- true", "spawn --all --new-privs -- true"] {
         root(&format!(
-            "strace -f -qq -o /dev/stdout -e trace=seccomp,prctl,uname $CLI {script} | grep -v exited"
+            "strace -f -qq -o /dev/stdout -e trace=seccomp,prctl,uname,capset $CLI {script} | grep -v exited"
         ))
         .ends_with(1);
     }

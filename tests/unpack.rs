@@ -15,7 +15,7 @@ fn both(script: &str, check: impl Fn(Outcome)) {
 #[test]
 fn the_image_is_the_root_and_nothing_of_it_is_left_afterwards() {
     both(
-        "$CLI spawn $U --pid --root box --unpack image -- sh -c 'busybox touch /new; echo /* /.. /proc/1/root/*'
+        "$CLI spawn $U --pid --root box --unpack image --cap-add all -- sh -c 'busybox touch /new; echo /* /.. /proc/1/root/*'
         find $D/roots | wc -l",
         |outcome| {
             outcome.prints(

@@ -4,6 +4,7 @@ use crate::cgroup::Limit;
 use crate::error::{Error, quote};
 use crate::landlock::Access;
 use crate::seccomp::Seccomp;
+use crate::spec::capability::Capabilities;
 use crate::spec::idmap::{Extent, parse_id};
 use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
@@ -48,6 +49,11 @@ What COMMAND finds:
   --chroot WORD...      an expression that is the way into the root, not ours,
                         run with the root's path and COMMAND behind it
 What COMMAND may do:
+  --cap-drop NAME, --cap-add NAME    a capability, or \"all\" (repeatable); with
+                        --root it has those of containers, but mknod; a UID that
+                        is not root has those that were added
+  --no-new-privs        set-user-ID programs give it nothing: by itself with
+                        --root, --user or a filter, unless --new-privs
   --seccomp FILE        a compiled filter of its system calls, or \"none\", or
                         \"default\": ours, which comes with --root
   --seccomp-log         what is refused goes to the kernel's log
@@ -62,10 +68,10 @@ Hooks, shell expressions that see NAME and ROOT (repeatable):
   --name NAME           what they see as NAME; with --uts the host name too
 Its life and end:
   --die-with-parent     COMMAND is killed when unshared-cli is
-  --detach              return once COMMAND has been executed, and print its name
+  --detach              return once COMMAND is executed, and print its name
   --pty                 a terminal of its own, carried to yours
-  --log FILE|-          its output goes to FILE, or stays yours (detached, without
-                        this: it is kept for \"unshared-cli logs\")
+  --log FILE|-          its output goes to FILE, or stays yours (detached,
+                        without this: it is kept for \"unshared-cli logs\")
   --log-max SIZE        keep the last SIZE bytes of it (detached: 1m)
 What you find:
   --dry-run             print what would be done, as a shell script
@@ -168,6 +174,8 @@ impl Reader {
             "--read-only" => spec.read_only = true,
             "--privileged" => spec.privileged = true,
             "--seccomp-log" => spec.seccomp_log = true,
+            "--no-new-privs" => privs(&mut spec.new_privs, false)?,
+            "--new-privs" => privs(&mut spec.new_privs, true)?,
             "--clear-env" => spec.clear_env = true,
             "--re-raise" => spec.re_raise = true,
             "--dry-run" => spec.dry_run = true,
@@ -198,6 +206,8 @@ impl Reader {
             "--limit" => spec.limits.push(limit(value()?)?),
             "--ro-path" => spec.paths.push((text(value()?, name)?, Access::ReadOnly)),
             "--rw-path" => spec.paths.push((text(value()?, name)?, Access::ReadWrite)),
+            "--cap-add" => spec.cap_add = spec.cap_add.with(capability(value()?, name)?),
+            "--cap-drop" => spec.cap_drop = spec.cap_drop.with(capability(value()?, name)?),
             "--seccomp" => once(&mut spec.seccomp, Seccomp::parse(text(value()?, name)?), name)?,
             "--grace" => once(&mut spec.grace, grace(value()?)?, name)?,
             "--root" => once(&mut spec.root, text(value()?, name)?, name)?,
@@ -256,6 +266,21 @@ fn choose(place: &mut Option<MapChoice>, choice: MapChoice) -> Result<(), Error>
         )),
         _ => Ok(()),
     }
+}
+
+fn privs(place: &mut Option<bool>, gained: bool) -> Result<(), Error> {
+    match place.replace(gained) {
+        Some(before) if before != gained => {
+            Err(Error::usage("only one of --new-privs and --no-new-privs can be had", "spawn"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn capability(value: OsString, name: &str) -> Result<Capabilities, Error> {
+    value.to_str().and_then(Capabilities::parse).ok_or_else(|| {
+        wrong(name, &value, "a capability has a name as in capabilities(7), or it is \"all\"")
+    })
 }
 
 /// A value that is wrong, and what it should have been.

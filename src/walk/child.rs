@@ -201,15 +201,17 @@ impl<'a> Child<'a> {
     }
 
     /// Whether the payload changes its credentials before it executes.
-    fn changes_ids(&self) -> bool {
-        self.run.steps(Side::Payload).any(|(_, step)| matches!(step, Step::SetIds { .. }))
+    fn changes_credentials(&self) -> bool {
+        self.run
+            .steps(Side::Payload)
+            .any(|(_, step)| matches!(step, Step::SetIds { .. } | Step::SetCapabilities { .. }))
     }
 }
 
 /// As the reaper's payload. The reaper is this process.
 impl Payload for Child<'_> {
     fn start(&mut self, index: usize) -> Result<Started, Errno> {
-        let memory = if self.changes_ids() { Memory::Copied } else { Memory::Shared };
+        let memory = if self.changes_credentials() { Memory::Copied } else { Memory::Shared };
         // Where memory is copied, nobody tells; then the exit status alone does.
         let arguments = self.run.commands.get(index);
         let name = arguments.and_then(Arguments::first);
