@@ -9,6 +9,7 @@ mod common;
 mod boot;
 mod boot_roots;
 mod capabilities;
+mod contrib;
 mod crash;
 mod descriptors;
 mod detach;
