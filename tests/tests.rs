@@ -9,7 +9,6 @@ mod common;
 mod boot;
 mod boot_roots;
 mod capabilities;
-mod contrib;
 mod crash;
 mod descriptors;
 mod detach;

@@ -7,13 +7,16 @@ use super::watch::News;
 use super::{complaint, failure};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use std::ffi::CString;
+use std::ffi::CStr;
 use unshared_init::number::SECOND;
 use unshared_init::sys::{self, Descriptor, Kind};
 
 /// After so long, one that was left, or that nobody could watch over, is taken up (runsvdir(8) looks
 /// as often).
 const AGAIN: u64 = 5 * SECOND;
+
+/// The longest name of a file, with a zero byte at its end (NAME_MAX).
+const LONGEST_FILE_NAME: usize = 256;
 
 /// What watching over a service needs.
 struct Opened {
@@ -40,8 +43,12 @@ impl Supervisor<'_> {
             if name.starts_with(b".") {
                 return;
             }
-            let opened = CString::new(name).map_err(|_| Errno::INVAL);
-            match opened.and_then(|name| files::directory(inside, &name)) {
+            let mut path = heapless::Vec::<u8, LONGEST_FILE_NAME>::new();
+            // The longest fits.
+            let _ = path.extend_from_slice(name);
+            let _ = path.push(0);
+            let path = CStr::from_bytes_with_nul(&path).unwrap_or_default();
+            match files::directory(inside, path) {
                 Ok(directory) => self.meet(name, directory),
                 // A file, or gone in the meantime, or a link to what is not there.
                 Err(Errno::NOTDIR | Errno::NOENT) => {}
@@ -72,10 +79,12 @@ impl Supervisor<'_> {
             complaint(b"").text(b"a service's name has 63 bytes at most, not ").quoted(name).say();
             return;
         };
-        let known = self
-            .table
-            .iter_mut()
-            .find(|service| is_same(service.directory.as_fd(), directory.as_fd()));
+        let Ok(status) = rustix::fs::fstat(&directory) else { return };
+        let known = self.table.iter_mut().find(|service| {
+            service.inode == status.st_ino
+                && rustix::fs::fstat(&service.directory)
+                    .is_ok_and(|known| known.st_dev == status.st_dev)
+        });
         if let Some(service) = known {
             let is_renamed = !service.is_seen && service.name != name;
             service.is_seen = true;
@@ -90,6 +99,7 @@ impl Supervisor<'_> {
         let service = Service {
             name,
             directory,
+            inode: status.st_ino,
             main: Entity { unit: Unit::away(now, 0), files: None, script: None },
             log: None,
             pipe: None,
@@ -172,14 +182,6 @@ impl Supervisor<'_> {
         service.log = None;
         let now = moment();
         service.main.unit = Unit::away(now, now.uptime.saturating_add(AGAIN));
-    }
-}
-
-/// Whether both are the same directory.
-fn is_same(one: rustix::fd::BorrowedFd<'_>, other: rustix::fd::BorrowedFd<'_>) -> bool {
-    match (rustix::fs::fstat(one), rustix::fs::fstat(other)) {
-        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
-        (_, _) => false,
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Service {
     pub(crate) name: Name,
     /// Its directory, also when that has another name by now, or none.
     pub(crate) directory: OwnedFd,
+    /// The directory's inode number: with its device, what tells it from others.
+    pub(crate) inode: u64,
     pub(crate) main: Entity,
     pub(crate) log: Option<Entity>,
     /// From `run` to `log/run`; both ends are held as long as the service is there.
