@@ -8,6 +8,7 @@ mod common;
 
 mod boot;
 mod boot_roots;
+mod breakouts;
 mod capabilities;
 mod crash;
 mod descriptors;
