@@ -80,6 +80,19 @@ fn a_cgroup_namespace_begins_there() {
 }
 
 #[test]
+fn what_is_executed_in_an_instance_is_in_its_cgroup() {
+    if has_hierarchy() {
+        root(&format!(
+            "f=$(mktemp); $CLI spawn --name grouped --pid {LIMIT} -- sh -c \"cat /proc/self/cgroup >$f; exec sleep 100\" & \
+             until grep -q 0:: $f; do sleep 0.02; done; \
+             $CLI exec grouped -- cat /proc/self/cgroup | grep ^0:: | diff - <(grep ^0:: $f) && grep -c ^0::.*/unshared- $f; \
+             $CLI stop grouped; wait; rm $f"
+        ))
+        .prints("1");
+    }
+}
+
+#[test]
 fn without_clone_into_cgroup_it_is_the_same() {
     if has_hierarchy() {
         root(&format!(
