@@ -137,3 +137,9 @@ fn a_state_directory_that_is_full_or_read_only_is_one_clear_line() {
     )
     .prints("old");
 }
+
+#[test]
+fn of_a_thousand_instances_at_a_concurrency_of_eight_none_is_lost_and_nothing_is_left() {
+    root("seq 1000 | xargs -P 8 -I@ sh -c '$CLI spawn --name i@ --pid -- echo @' | sort -n | cmp - <(seq 1000); ls -A $UNSHARED_STATE")
+        .prints("");
+}

@@ -10,6 +10,7 @@ mod boot;
 mod boot_roots;
 mod breakouts;
 mod capabilities;
+mod contrib;
 mod crash;
 mod descriptors;
 mod detach;

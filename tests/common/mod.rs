@@ -128,9 +128,18 @@ pub(crate) fn leaves_orphans(number: u32) -> String {
     )
 }
 
+/// With UNSHARED_WITHOUT, a filter in front of everything that is run (without.py).
+fn older_kernel() -> Vec<&'static str> {
+    match std::env::var_os("UNSHARED_WITHOUT") {
+        Some(_) => vec!["python3", "-c", include_str!("without.py")],
+        None => Vec::new(),
+    }
+}
+
 fn run(prefix: &[&str], script: &str) -> Outcome {
     // 60 seconds are for a hang, which would otherwise be the whole suite's.
     let words = ["timeout", "--foreground", "-k", "1", "60"].into_iter();
+    let words = older_kernel().into_iter().chain(words);
     let mut words = words.chain(prefix.iter().copied()).chain(["bash", "-c", script]);
     let state = State::new();
     let output = Command::new(words.next().unwrap())
