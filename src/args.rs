@@ -3,6 +3,7 @@ use crate::error::Error;
 use crate::instances::Instances;
 use crate::machine::End;
 use crate::machine::services::command::Service;
+use crate::network::netns;
 use crate::root::{MakeRoot, Pack};
 use crate::spec::Spec;
 use std::ffi::{CString, OsStr};
@@ -13,6 +14,7 @@ pub(crate) mod end;
 pub(crate) mod instances;
 pub(crate) mod make_root;
 pub(crate) mod modprobe;
+mod network;
 pub(crate) mod pack;
 pub(crate) mod service;
 pub(crate) mod spawn;
@@ -41,6 +43,8 @@ pub(crate) enum Request {
     Doctor { json: bool },
     /// Print the path of that root.
     GetRoot(CString),
+    /// Make or remove a named network namespace.
+    Netns(netns::Request),
     /// Print this text.
     Print(&'static str),
 }
@@ -54,10 +58,13 @@ Runs processes in Linux namespaces of their own.
   init [OPTION]... [--] COMMAND [ARGUMENT]...   run COMMAND as PID 1 should
   service COMMAND SERVICE...                    command services, as sv does
   forkn CLEANUP COMMAND [ARGUMENT]...           run COMMAND, then CLEANUP
+  initnetns BRIDGE NAME ADDRESS/PREFIX          make a network namespace
+  destroynetns BRIDGE NAME                      remove it, and what is in it
   exec NAME [OPTION]... [--] COMMAND...         run COMMAND in an instance too
   list, inspect NAME                            what instances there are
   signal NAME SIGNAL, stop NAME, wait NAME      what becomes of one
   logs NAME                                     what it has written
+  link NAME NAME                                connect two of them
   gc                                            heal what killed launchers left
   make-root TYPE [OPTION]...                    make a root, or add to one
   get-root TYPE                                 print the path of a root
@@ -84,11 +91,12 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     if matches!(name, b"init" | b"unshared-init" | b"tini" | b"dumb-init") {
         return Ok(Request::Init(name, arguments));
     }
-    if name == b"forkn" {
-        return forkn(arguments);
-    }
-    if name == b"modprobe" {
-        return modprobe::parse(arguments);
+    match name {
+        b"forkn" => return forkn(arguments),
+        b"initnetns" => return network::parse_init(arguments),
+        b"destroynetns" => return network::parse_destroy(arguments),
+        b"modprobe" => return modprobe::parse(arguments),
+        _ => {}
     }
     if let Some(end) = End::parse(name) {
         return end::parse(end, arguments);
@@ -103,11 +111,14 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
         b"forkn" => forkn(arguments),
         b"doctor" => doctor(arguments),
         b"service" => service::parse(arguments),
+        b"initnetns" => network::parse_init(arguments),
+        b"destroynetns" => network::parse_destroy(arguments),
         b"list" => instances::parse_list(arguments),
         b"inspect" => instances::parse_inspect(arguments),
         b"signal" => instances::parse_signal(arguments),
         b"stop" => instances::parse_stop(arguments),
         b"wait" => instances::parse_wait(arguments),
+        b"link" => instances::parse_link(arguments),
         b"exec" | b"attach" => instances::parse_exec(arguments),
         b"logs" => instances::parse_logs(arguments),
         b"gc" => instances::parse_gc(arguments),
@@ -177,11 +188,14 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
         b"forkn" => Ok(Request::Print(FORKN_HELP)),
         b"doctor" => Ok(Request::Print(DOCTOR_HELP)),
         b"service" => Ok(Request::Print(service::HELP)),
+        b"initnetns" => Ok(Request::Print(network::INIT_HELP)),
+        b"destroynetns" => Ok(Request::Print(network::DESTROY_HELP)),
         b"list" => Ok(Request::Print(instances::LIST_HELP)),
         b"inspect" => Ok(Request::Print(instances::INSPECT_HELP)),
         b"signal" => Ok(Request::Print(instances::SIGNAL_HELP)),
         b"stop" => Ok(Request::Print(instances::STOP_HELP)),
         b"wait" => Ok(Request::Print(instances::WAIT_HELP)),
+        b"link" => Ok(Request::Print(instances::LINK_HELP)),
         b"exec" | b"attach" => Ok(Request::Print(instances::EXEC_HELP)),
         b"logs" => Ok(Request::Print(instances::LOGS_HELP)),
         b"gc" => Ok(Request::Print(instances::GC_HELP)),

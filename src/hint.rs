@@ -165,6 +165,7 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             | Step::MountSysIn { .. }
             | Step::MountDevIn { .. }
             | Step::MountIn { .. }
+            | Step::MountFile { .. }
             | Step::MountDisk { .. },
             Errno::NOENT,
         ) if rustix::fs::stat("/proc/self").is_err() => "/proc is not mounted here",
@@ -196,9 +197,13 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             | Step::MountSysIn { .. }
             | Step::MountDevIn { .. }
             | Step::MountIn { .. }
+            | Step::MountFile { .. }
             | Step::MountDisk { .. },
             Errno::ROFS | Errno::ACCESS,
         ) => "what is mounted on is missing, and cannot be made in this root",
+        (Step::MountFile { root, .. }, Errno::NOENT) if root.as_c_str() == c"/" => {
+            "there is none here, and without a --root none is made"
+        }
         (Step::MountProc, Errno::NOENT) => "there is no directory /proc; make it, or --no-proc",
         (Step::MountProc, Errno::NODEV) => "this kernel has no proc filesystem",
         (Step::SetIds { uid, gid, .. }, Errno::PERM)

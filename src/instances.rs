@@ -13,6 +13,7 @@ use unshared_init::signal::Signal;
 mod collect;
 pub(crate) mod exec;
 mod join;
+mod link;
 mod list;
 mod logs;
 mod shown;
@@ -32,6 +33,8 @@ pub(crate) enum Instances {
     Wait(CString),
     /// `logs`, and whether it waits for more.
     Logs(CString, bool),
+    /// `link`
+    Link(CString, CString),
     /// `gc`
     Collect,
     /// `exec`
@@ -47,6 +50,7 @@ pub(crate) fn run(command: Instances) -> Result<u8, Error> {
         Instances::Stop(name, grace) => stop::stop(&name, grace),
         Instances::Wait(name) => stop::wait(&name),
         Instances::Logs(name, follow) => logs::run(&name, follow),
+        Instances::Link(one, other) => link::run(&one, &other),
         Instances::Collect => collect::run(),
         Instances::Execute(request) => exec::run(*request),
     }

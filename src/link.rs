@@ -9,8 +9,9 @@ use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, So
 use unshared_netlink::address::{self, Address};
 use unshared_netlink::connection::{Answer, Connection, Refusal};
 use unshared_netlink::explain;
-use unshared_netlink::link::{self, LOOPBACK, Link};
+use unshared_netlink::link::{self, LOOPBACK, Link, Mac};
 use unshared_netlink::message::{Overflow, Verb};
+use unshared_netlink::nftables::Batch;
 use unshared_netlink::route::Route;
 
 /// NETLINK_ROUTE is number 0, for which rustix says `None`.
@@ -22,6 +23,9 @@ const DUMPS: u32 = 16;
 /// Long enough for every request of ours, and so for an answer that repeats it and explains.
 const REQUEST: usize = 512;
 const ANSWER: usize = REQUEST + 512;
+
+/// Long enough for all rules of an instance.
+const BATCH: usize = 32 << 10;
 
 /// A conversation with the kernel about the links of our network namespace.
 #[derive(Debug)]
@@ -36,7 +40,6 @@ pub(crate) struct Socket {
 type Emit<'a> = dyn Fn(&mut [u8], u32) -> Result<&[u8], Overflow> + 'a;
 
 /// A link that was looked up.
-#[allow(dead_code, reason = "as below")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     pub(crate) index: u32,
@@ -44,19 +47,46 @@ pub(crate) struct Found {
     pub(crate) master: Option<u32>,
     pub(crate) is_bridge: bool,
     pub(crate) is_up: bool,
+    pub(crate) mac: Option<Mac>,
 }
 
-#[allow(dead_code, reason = "for the machine's init, and options of spawn's that come next")]
 impl Socket {
     /// A socket in the caller's network namespace.
     pub(crate) fn open() -> Result<Socket, Errno> {
+        Socket::open_protocol(NETLINK_ROUTE)
+    }
+
+    fn open_protocol(protocol: Option<Protocol>) -> Result<Socket, Errno> {
         let descriptor = rustix::net::socket_with(
             AddressFamily::NETLINK,
             SocketType::RAW,
             SocketFlags::CLOEXEC,
-            NETLINK_ROUTE,
+            protocol,
         )?;
         Ok(Socket { descriptor, connection: Connection::new(0), explains: false })
+    }
+
+    /// A socket for the packet filter of the caller's network namespace.
+    pub(crate) fn open_filter() -> Result<Socket, Errno> {
+        Socket::open_protocol(Some(rustix::net::netlink::NETFILTER))
+    }
+
+    /// Has a batch of the packet filter's done: as a whole, or not at all.
+    pub(crate) fn batch(&mut self, fill: &mut dyn FnMut(&mut Batch<'_>)) -> Result<(), Failure> {
+        let mut buffer = vec![0; BATCH];
+        // More numbers than any batch of ours has messages.
+        let first = self.connection.next_sequences(BATCH as u32);
+        let mut batch = Batch::new(&mut buffer, first);
+        fill(&mut batch);
+        // Neither the begin nor the end are acknowledged.
+        let answers = batch.next_sequence().wrapping_sub(first).saturating_sub(1);
+        let request = batch.finish().map_err(too_long)?;
+        sys::explain_refusals(&self.descriptor);
+        send(&self.descriptor, request)?;
+        for _ in 0..answers {
+            self.acknowledged(request)?;
+        }
+        Ok(())
     }
 
     /// Makes, changes or removes a link.
@@ -85,9 +115,17 @@ impl Socket {
         if !explain::is_link_name(name) {
             return Ok(None);
         }
+        self.get(Link { name: Some(name), ..Link::default() })
+    }
+
+    /// The link of that index.
+    pub(crate) fn find_index(&mut self, index: u32) -> Result<Option<Found>, Failure> {
+        self.get(Link { index, ..Link::default() })
+    }
+
+    fn get(&mut self, wanted: Link<'_>) -> Result<Option<Found>, Failure> {
         let mut found = None;
         let mut buffer = [0; REQUEST];
-        let wanted = Link { name: Some(name), ..Link::default() };
         let sequence = self.connection.next_sequence();
         let request = wanted.emit(Verb::Get, &mut buffer, sequence).map_err(too_long)?;
         let result = self.ask(request, Expected::One, &mut |_, payload| {
@@ -96,6 +134,7 @@ impl Socket {
                 master: link.master,
                 is_bridge: link.kind == Some(link::Kind::Bridge),
                 is_up: link.is_up(),
+                mac: link.address,
             });
         });
         match result {
@@ -129,6 +168,22 @@ impl Socket {
                 self.ask(request, Expected::Ack, &mut |_, _| {})
             }
             result => result,
+        }
+    }
+
+    /// Waits for an acknowledgement.
+    fn acknowledged(&mut self, request: &[u8]) -> Result<(), Failure> {
+        let mut buffer = [0; ANSWER];
+        loop {
+            let (sender, length) = receive(&self.descriptor, &mut buffer)?;
+            let datagram = buffer.get(..length).unwrap_or(&[]);
+            for answer in self.connection.feed(sender, datagram) {
+                match answer {
+                    Answer::Ack => return Ok(()),
+                    Answer::Refused(refusal) => return Err(failure(request, &refusal)),
+                    Answer::Done { .. } | Answer::Item { .. } => {}
+                }
+            }
         }
     }
 
@@ -199,8 +254,11 @@ enum Expected {
 /// Why the kernel refused a request: in its own words, or else in ours.
 fn failure(request: &[u8], refusal: &Refusal<'_>) -> Failure {
     let number = refusal.errno.get();
+    let errno = unshared_init::errno::of(number);
     let hint = || explain::hint(request, number).map(str::to_owned);
-    let mut reason = refusal.text.map(escape).or_else(hint);
+    // Of a kind that it does not know, the kernel does not say which.
+    let text = refusal.text.filter(|_| errno != Errno::OPNOTSUPP).map(escape);
+    let mut reason = text.or_else(hint);
     if let Some(offset) = refusal.offset
         && let Some(name) = explain::attribute_at(request, offset)
     {
@@ -209,7 +267,7 @@ fn failure(request: &[u8], refusal: &Refusal<'_>) -> Failure {
             None => name.to_owned(),
         });
     }
-    Failure { reason, ..Failure::from(unshared_init::errno::of(number)) }
+    Failure { reason, ..Failure::from(errno) }
 }
 
 fn too_long(_: Overflow) -> Failure {

@@ -22,6 +22,7 @@ mod landlock;
 mod link;
 mod machine;
 mod mounts;
+mod network;
 #[cfg(all(not(test), target_env = "musl", panic = "abort"))]
 mod no_unwind;
 mod perform;
@@ -78,6 +79,7 @@ fn run(arguments: Arguments) -> u8 {
         Request::Modprobe(request) => machine::modprobe(&request),
         Request::End(end, force) => machine::ask_for(end, force),
         Request::Doctor { json } => doctor::run(json),
+        Request::Netns(request) => network::netns::run(&request),
         Request::Forkn(arguments) => hooks::forkn(arguments),
         Request::Print(text) => print(text.as_bytes()),
     });

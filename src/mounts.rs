@@ -71,6 +71,39 @@ pub(crate) fn bind(
     attach(source.as_fd(), target.as_fd(), read_only)
 }
 
+/// Puts a file of its own, which holds `text`, in the place of a file. Where that is a link, it is what
+/// the link leads to.
+///
+/// A file can be bound only from where it is mounted: from a tmpfs, which for that moment is on the
+/// directory of the target.
+pub(crate) fn text(root: &CStr, target: &CStr, text: &[u8]) -> Result<(), Errno> {
+    if root == c"/" {
+        // On the host itself, nothing is made that is missing.
+        rustix::fs::stat(target)?;
+    }
+    let place = find(root, target, false)?;
+    let end = target.to_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let above = CString::new(target.to_bytes().get(..=end).unwrap_or(b"/"));
+    let above = above.map_err(|_| Errno::INVAL)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let options = Some(c"mode=0755,size=1m");
+    mount_at(c"tmpfs", find(root, &above, true)?.as_fd(), flags, options)?;
+    let above = find(root, &above, true)?;
+    let make = || {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&above, c"file", flags, Mode::from_raw_mode(0o644))?;
+        // Whatever the umask is.
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(0o644))?;
+        match rustix::io::write(&file, text)? {
+            length if length == text.len() => attach(file.as_fd(), place.as_fd(), false),
+            _ => Err(Errno::NOSPC),
+        }
+    };
+    let result = make();
+    rustix::mount::unmount(path_of(above.as_fd()), UnmountFlags::DETACH)?;
+    result
+}
+
 /// Attaches a filesystem that is mounted nowhere yet. Nothing of ours keeps it busy afterwards.
 pub(crate) fn disk(root: &CStr, target: &CStr, filesystem: OwnedFd) -> Result<(), Errno> {
     let target = find(root, target, true)?;

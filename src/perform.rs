@@ -1,7 +1,7 @@
 //! Steps become system calls.
 use crate::error::{FAILED, escape};
-use crate::link;
 use crate::mounts;
+use crate::network::links::Links;
 use crate::privileges;
 use crate::registry::journal::Journal;
 use crate::registry::undo::Undo;
@@ -48,6 +48,7 @@ pub(crate) fn in_parent(
     pid: Pid,
     signals: SignalState,
     journal: &mut Journal,
+    links: &mut Links,
 ) -> Result<(), Failure> {
     let proc = |file: &str| format!("/proc/{pid}/{file}");
     match step {
@@ -60,6 +61,7 @@ pub(crate) fn in_parent(
         Step::WriteGidMap(map) => Ok(write_map(&proc("gid_map"), map)?),
         Step::RunNewuidmap(map) => run_helper(c"newuidmap", pid, map, signals),
         Step::RunNewgidmap(map) => run_helper(c"newgidmap", pid, map, signals),
+        Step::Net(step) => links.on_host(step, pid, signals, journal),
         Step::BindNamespace(namespace, file) => {
             bind_namespace(&proc(&format!("ns/{}", namespace.file())), file, journal)
         }
@@ -80,6 +82,7 @@ pub(crate) fn in_parent(
         | Step::MountDevIn { .. }
         | Step::MountIn { .. }
         | Step::MountDisk { .. }
+        | Step::MountFile { .. }
         | Step::ProtectRoot { .. }
         | Step::PivotRoot { .. }
         | Step::SetLoopbackUp
@@ -133,9 +136,9 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::MountIn { root, mount: Mount::Tmpfs { target, size } } => {
             mounts::tmpfs(root, target, size.as_ref())
         }
+        Step::MountFile { root, target, text } => mounts::text(root, target, text.as_bytes()),
         Step::ProtectRoot { root } => mounts::protect_root(root),
         Step::PivotRoot { root } => mounts::pivot(root),
-        Step::SetLoopbackUp => link::set_loopback_up(),
         Step::SetHostname(name) => rustix::system::sethostname(name.as_bytes()),
         Step::SetDomainname(name) => rustix::system::setdomainname(name.as_bytes()),
         Step::ChangeDirectory(path) => change_directory(path),
@@ -149,6 +152,8 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         | Step::RunNewgidmap(_)
         | Step::EnterCgroup(_)
         | Step::BindNamespace(..)
+        | Step::SetLoopbackUp
+        | Step::Net(_)
         | Step::RunPreMount(_)
         | Step::UnpackRoot { .. }
         | Step::MountDisk { .. }
@@ -210,6 +215,16 @@ fn run_helper(
     for word in [pid.to_string().as_str()].into_iter().chain(lines.split_ascii_whitespace()) {
         words.push(CString::new(word).map_err(|_| Errno::INVAL)?);
     }
+    run_program(words, signals, "uidmap")
+}
+
+/// Parent: runs a program and waits for its end. What it complains of becomes the reason in our own
+/// message; where it is not to be found, that names the Debian package which has it.
+pub(crate) fn run_program(
+    words: Vec<CString>,
+    signals: SignalState,
+    package: &str,
+) -> Result<(), Failure> {
     let arguments = crate::sys::arguments(words);
     let environment = unshared_init::sys::Environment::inherited();
     let (ours, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
@@ -235,7 +250,7 @@ fn run_helper(
         Some(0) => return Ok(()),
         // Our own word for a program that is not there (exec::execute).
         Some(127) if complaint.starts_with("not found") => {
-            (Errno::NOENT, format!("{complaint}; Debian's package uidmap has it"))
+            (Errno::NOENT, format!("{complaint}; Debian's package {package} has it"))
         }
         Some(code) if complaint.is_empty() => (Errno::PERM, format!("it ended with status {code}")),
         Some(_) => (Errno::PERM, complaint),

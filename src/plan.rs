@@ -2,6 +2,7 @@
 //! the same plan.
 use crate::error::Error;
 use crate::host::Host;
+use crate::network;
 use crate::seccomp::Seccomp;
 use crate::spec::idmap::{Extent, IdMap};
 use crate::spec::mount::Mount;
@@ -20,9 +21,10 @@ pub(crate) struct Plan {
 impl Plan {
     /// Whether a step of it leaves something on the host, which has an entry in the journal.
     pub(crate) fn leaves_something(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|(_, step)| matches!(step, Step::BindNamespace(..) | Step::EnterCgroup(_)))
+        self.steps.iter().any(|(_, step)| {
+            matches!(step, Step::BindNamespace(..) | Step::EnterCgroup(_))
+                || matches!(step, Step::Net(step) if step.leaves_something())
+        })
     }
 }
 
@@ -40,6 +42,9 @@ pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
     let maps = if spec.namespaces.has(Namespace::User) { Some(maps(spec, host)?) } else { None };
     if let Some(maps) = &maps {
         steps.map(maps, host);
+    }
+    for step in network::on_host(spec) {
+        steps.parent(Step::Net(step));
     }
     if !spec.limits.is_empty() {
         steps.parent(Step::EnterCgroup(spec.limits.clone()));
@@ -64,6 +69,12 @@ pub(crate) fn plan(spec: &Spec, host: &Host) -> Result<Plan, Error> {
     if spec.die_with_parent && spec.has_reaper() {
         // After the ids have changed, since that forgets the signal (prctl(2)).
         steps.child(Step::SetParentDeathSignal);
+    }
+    if spec.namespaces.has(Namespace::Net) {
+        steps.child(Step::SetLoopbackUp);
+    }
+    for step in network::inside(&spec.network) {
+        steps.child(Step::Net(step));
     }
     steps.inside(spec, host);
     steps.payload(spec, host, maps.as_ref());
@@ -143,6 +154,9 @@ impl Steps {
                 (mount, _) => Step::MountIn { root, mount },
             });
         }
+        for (target, text) in network::files(spec) {
+            self.child(Step::MountFile { root: root.clone(), target, text });
+        }
     }
 
     /// What is set up inside, once the ids are.
@@ -166,9 +180,6 @@ impl Steps {
                 }
                 self.mounts(spec, host, c"/".to_owned());
             }
-        }
-        if spec.namespaces.has(Namespace::Net) {
-            self.child(Step::SetLoopbackUp);
         }
         if let Some(name) = &spec.hostname {
             self.child(Step::SetHostname(name.clone()));

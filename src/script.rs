@@ -1,5 +1,6 @@
 //! `--dry-run`: the plan as a shell script that does roughly the same with unshare(1) and friends.
 use crate::host::Host;
+use crate::network::pasta;
 use crate::plan::Plan;
 use crate::spec::Spec;
 use crate::spec::capability::Capabilities;
@@ -38,6 +39,7 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     let mut unshare = Unshare::new(plan);
     let mut lines = vec![String::from("set -e")];
     let mut become_root = String::new();
+    let mut outside = Vec::new();
     for (side, step) in &plan.steps {
         match (side, step) {
             (Side::Parent, Step::BindNamespace(Namespace::User, file)) => {
@@ -65,6 +67,19 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
             (Side::Child, Step::MountProc) if mapping == Mapping::ByUnshare => {
                 unshare.add("--mount-proc");
             }
+            (Side::Parent, Step::Net(step)) => {
+                if outside.is_empty() {
+                    let pasta = spec.network.pasta.then_some(pasta::LINK);
+                    lines.extend(spec.network.main().or(pasta).map(|link| {
+                        let link = word(link.to_bytes());
+                        format!(
+                            "n=0\nuntil ip link show dev {link} >/dev/null 2>&1; do \
+                             n=$((n + 1)); [ $n -lt 100 ]; sleep 0.1; done"
+                        )
+                    }));
+                }
+                outside.push(step.shell("$pid"));
+            }
             // unshare(1) does both by itself.
             (Side::Child, Step::MakeMountsPrivate | Step::SetParentDeathSignal) => {}
             (Side::Child, step @ Step::SetIds { .. }) => become_root = step.shell("0") + " ",
@@ -75,8 +90,9 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     }
     lines.extend(payload(spec, plan, mapping));
     let inside = word(format!("{}\n", lines.join("\n")).as_bytes());
+    let mut command = format!("sh -c {inside}");
     match mapping {
-        Mapping::None => script.push_str(&unshare.line(spec, &format!("sh -c {inside}"))),
+        Mapping::None => {}
         Mapping::ByUnshare => {
             for step in maps(plan) {
                 unshare.add(&map_option(step));
@@ -85,23 +101,20 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
                 // execve(2) takes the capabilities from all but root.
                 unshare.add("--keep-caps");
             }
-            script.push_str(&unshare.line(spec, &format!("sh -c {inside}")));
         }
         Mapping::FromOutside => {
             unshare.add("--keep-caps");
             let wait = "until grep -q . /proc/self/gid_map; do sleep 0.1; done";
-            let inside = word(format!("{wait}\nexec {become_root}sh -c {inside}\n").as_bytes());
-            let line = unshare.line(spec, &format!("sh -c {inside}"));
-            script.push_str(&format!("{} <&0 &\n", line.trim_end()));
-            script.push_str("pid=$!\nhere=$(readlink /proc/$$/ns/user)\n");
-            script.push_str(
-                "while [ \"$(readlink /proc/$pid/ns/user)\" = \"$here\" ]; do sleep 0.1; done\n",
-            );
-            for step in maps(plan) {
-                script.push_str(&format!("{}\n", step.shell("$pid")));
-            }
-            script.push_str("wait $pid\n");
+            let inside = word(format!("{wait}\nexec {become_root}{command}\n").as_bytes());
+            command = format!("sh -c {inside}");
+            outside.splice(0..0, maps(plan).map(|step| step.shell("$pid")));
         }
+    }
+    let line = unshare.line(spec, &command);
+    if outside.is_empty() {
+        script.push_str(&line);
+    } else {
+        from_outside(&mut script, &line, plan, &outside);
     }
     if !spec.postexec.is_empty() {
         script.push_str("UNSHARED_STATUS=$?\nexport UNSHARED_STATUS\n");
@@ -111,6 +124,27 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
         script.push_str("exit $UNSHARED_STATUS\n");
     }
     script
+}
+
+/// Starts the line in the background, and does what is done from outside once its namespaces are
+/// there. A bridge that was made goes at the end.
+fn from_outside(script: &mut String, line: &str, plan: &Plan, outside: &[String]) {
+    let namespace =
+        if plan.namespaces.has(Namespace::User) { Namespace::User } else { Namespace::Net };
+    let file = namespace.file();
+    script.push_str(&format!("{} <&0 &\n", line.trim_end()));
+    script.push_str(&format!("pid=$! made=\nhere=$(readlink /proc/$$/ns/{file})\n"));
+    script.push_str(&format!(
+        "while [ \"$(readlink /proc/$pid/ns/{file})\" = \"$here\" ]; do sleep 0.1; done\n"
+    ));
+    for line in outside {
+        script.push_str(&format!("{line}\n"));
+    }
+    script.push_str("wait $pid\n");
+    if outside.iter().any(|line| line.contains("made=")) {
+        script.push_str("status=$?\nfor link in $made; do ip link delete dev $link; done\n");
+        script.push_str("(exit $status)\n");
+    }
 }
 
 /// How the script gets the ids mapped.

@@ -11,11 +11,13 @@ pub(crate) mod capability;
 pub(crate) mod idmap;
 pub(crate) mod mount;
 pub(crate) mod namespace;
+pub(crate) mod network;
 
 use capability::Capabilities;
 use idmap::Extent;
 use mount::Mount;
 use namespace::{Namespace, Namespaces};
+use network::Network;
 
 /// Which ids the user namespace maps, apart from those that `--map-users` and `--map-groups` name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +48,8 @@ pub(crate) struct Spec {
     pub(crate) read_only: bool,
     /// What is mounted in the root, or where there is none, in the caller's.
     pub(crate) mounts: Vec<Mount>,
+    /// What the network namespace is connected to.
+    pub(crate) network: Network,
     /// What hooks see as NAME; with a UTS namespace the host name.
     pub(crate) name: Option<CString>,
     /// Shell expressions: on the host's side, before anything and after everything.
@@ -185,6 +189,7 @@ impl Spec {
                 return refuse(&format!("--{option} is longer than {UTS_LENGTH} bytes"));
             }
         }
+        self.network.check()?;
         Ok(self)
     }
 
@@ -194,6 +199,9 @@ impl Spec {
         }
         if self.hostname.is_some() || self.domainname.is_some() {
             self.namespaces.add(Namespace::Uts);
+        }
+        if self.network.has_links() {
+            self.namespaces.add(Namespace::Net);
         }
         if self.monotonic.is_some() || self.boottime.is_some() {
             self.namespaces.add(Namespace::Time);
@@ -205,6 +213,7 @@ impl Spec {
             || self.mounts_proc()
             || self.root.is_some()
             || !self.mounts.is_empty()
+            || self.network.has_files()
         {
             self.namespaces.add(Namespace::Mount);
         }

@@ -2,6 +2,7 @@
 use crate::cgroup::Limit;
 use crate::error::quote;
 use crate::landlock::Access;
+use crate::network::NetStep;
 use crate::seccomp::Instruction;
 use crate::spec::capability::Capabilities;
 use crate::spec::idmap::IdMap;
@@ -87,12 +88,16 @@ pub(crate) enum Step {
         kind: &'static CStr,
         read_only: bool,
     },
+    /// Mounts a file of its own in the place of one that the root has.
+    MountFile { root: CString, target: &'static CStr, text: String },
     /// Makes the root read-only.
     ProtectRoot { root: CString },
     /// pivot_root(2), and umount2(2) of the old root.
     PivotRoot { root: CString },
     /// Brings `lo` up.
     SetLoopbackUp,
+    /// What connects the network namespace.
+    Net(NetStep),
     /// sethostname(2).
     SetHostname(CString),
     /// setdomainname(2).
@@ -157,11 +162,13 @@ impl Step {
             Step::MountIn { root, mount: Mount::Tmpfs { target, .. } } => {
                 format!("mount tmpfs at {}", at(root, target))
             }
+            Step::MountFile { root, target, .. } => format!("mount {}", at(root, target)),
             Step::ProtectRoot { root } => {
                 format!("make root {} read-only", quote(root.as_bytes()))
             }
             Step::PivotRoot { root } => format!("pivot_root to {}", quote(root.as_bytes())),
             Step::SetLoopbackUp => "bring up link \"lo\"".to_owned(),
+            Step::Net(step) => step.attempt(),
             Step::SetHostname(name) => format!("set hostname {}", quote(name.as_bytes())),
             Step::SetDomainname(name) => format!("set domainname {}", quote(name.as_bytes())),
             Step::ChangeDirectory(path) => {
@@ -274,6 +281,13 @@ impl Step {
                 let size = size.unwrap_or_default();
                 mount_in(&format!("-t tmpfs {size}tmpfs"), root, target)
             }
+            Step::MountFile { root, target, text } => {
+                let (text, path) = (word(text.as_bytes()), path_in(root, target));
+                format!(
+                    "file=$(mktemp) && printf %s {text} >$file && chmod 644 $file && \
+                     mount --bind $file {path} && rm $file"
+                )
+            }
             Step::ProtectRoot { root } => {
                 format!("mount -o remount,bind,ro {}", word(root.as_bytes()))
             }
@@ -281,6 +295,7 @@ impl Step {
                 format!("cd {} && pivot_root . . && umount -l .", word(root.as_bytes()))
             }
             Step::SetLoopbackUp => "ip link set lo up".to_owned(),
+            Step::Net(step) => step.shell(pid),
             Step::SetHostname(name) => format!("hostname {}", word(name.as_bytes())),
             Step::SetDomainname(name) => format!("domainname {}", word(name.as_bytes())),
             Step::ChangeDirectory(path) => format!("cd -- {}", word(path.as_bytes())),

@@ -141,6 +141,39 @@ pub(crate) fn unshare_cgroup() -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWCGROUP) }
 }
 
+/// ioctl(2) SIOCETHTOOL, ETHTOOL_STXCSUM: has the kernel fill in the checksums of what a link sends,
+/// which it would leave to the hardware. EOPNOTSUPP if the link has no choice.
+pub(crate) fn fill_in_checksums(link: &CStr) -> Result<(), Errno> {
+    const SIOCETHTOOL: u32 = 0x8946;
+    const ETHTOOL_STXCSUM: u32 = 0x17;
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // struct ethtool_value: the command, and whether the hardware does it.
+    let mut value = [ETHTOOL_STXCSUM, 0];
+    // SAFETY: an all-zero ifreq is one without a name.
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+    // The last byte stays zero.
+    for (place, byte) in request.ifr_name.iter_mut().take(15).zip(link.to_bytes()) {
+        *place = byte.cast_signed();
+    }
+    request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
+    // SAFETY: request and value live through the call, and are what the kernel takes them for.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) } {
+        0 => Ok(()),
+        _ => Err(last_error()),
+    }
+}
+
+/// unshare(2) of the network namespace.
+pub(crate) fn unshare_net() -> Result<(), Errno> {
+    // SAFETY: as above.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }
+}
+
 /// Closes every descriptor from 3 on that is not in `keep`.
 pub(crate) fn close_all_but(keep: &[i32]) {
     let mut keep = keep.to_vec();

@@ -122,3 +122,46 @@ END
     ))
     .prints("initnetns mybr box 4.5.6.7/24\nruns in it\ndie\ndestroynetns mybr box");
 }
+
+/// A host of the test's own: its links, and what is below /run.
+fn host(script: &str) -> Outcome {
+    root(&format!(
+        "exec unshare --net --mount bash -c \"$(cat <<'END_OF_SCRIPT'\nmount -t tmpfs none /run; ip link set lo up\n{BEFORE}\n\
+         ln -s $CLI utils/initnetns; ln -s $CLI utils/destroynetns\n{script}\nEND_OF_SCRIPT\n)\""
+    ))
+}
+
+/// Asks over TCP until somebody answers; prints what is answered.
+const ASK: &str = "ask() { for i in $(seq 400); do echo \"$1\" | netcat -N -w 5 $2 $3 2>/dev/null && return; sleep 0.05; done; false; }; ";
+
+#[test]
+fn netcat_has_a_network_stack_of_its_own() {
+    host(&format!(
+        r#"{ASK} ip link add int3 type veth peer name out; ip address add 172.3.0.1/24 dev out; ip link set out up
+        (sleep 0.2; ask hello 172.3.0.2 7666) &
+        unshared-cli spawn \
+            --net --uts \
+            --name netcat \
+            --move-link int3 \
+            --exec "ip address add 172.3.0.2/24 dev int3; hostname" \
+            --exec "netcat -l 0.0.0.0 7666"
+        wait; ip -br link show int3 | wc -l"#
+    ))
+    .prints("netcat\nhello\n1");
+}
+
+#[test]
+fn initnetns_sets_up_the_network_namespace() {
+    host(&format!(
+        r#"{ASK} (until ip -br link show mybr >/dev/null 2>&1; do sleep 0.05; done
+            ip address add 4.5.6.1/24 dev mybr; ask hello 4.5.6.7 7001) &
+        ./unshared-cli spawn \
+            --uts --ipc \
+            --preexec utils/initnetns mybr \$NAME 4.5.6.7/24 \
+            --chroot utils/forkn \'echo die\' /bin/ip netns exec \$NAME chroot \
+            --postexec utils/destroynetns mybr \$NAME \
+            -- /bin/netcat -l 7001
+        wait; ip netns list; ls -A $UNSHARED_STATE; for i in $(seq 100); do test $(ip -o link | wc -l) = 1 && break; sleep 0.05; done; ip -o link | wc -l"#
+    ))
+    .prints("hello\ndie\n1");
+}

@@ -36,6 +36,8 @@ mod make_root;
 mod make_root_programs;
 mod missing_in_root;
 mod namespaces;
+mod network;
+mod network_real;
 mod options;
 mod pty;
 mod reaper;

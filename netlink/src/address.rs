@@ -10,6 +10,16 @@ pub const NEW: u16 = RTM_NEWADDR as u16;
 /// Use the address without looking for somebody who has it (duplicate address detection).
 pub const NODAD: u32 = IFA_F_NODAD;
 
+/// RT_SCOPE_LINK.
+const LINK_SCOPE: u8 = 253;
+
+/// The flags that say what an address is, and not what has become of it.
+pub const LIFELONG: u32 = IFA_F_NODAD
+    | netlink::IFA_F_HOMEADDRESS
+    | netlink::IFA_F_MANAGETEMPADDR
+    | netlink::IFA_F_NOPREFIXROUTE
+    | netlink::IFA_F_MCAUTOJOIN;
+
 attributes!(netlink => NAMES: IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS);
 
 /// Where things are in the payload of a message.
@@ -95,6 +105,13 @@ impl Address {
     #[must_use]
     pub fn new(index: u32, address: IpAddr, prefix: u8) -> Address {
         Address { index, address, prefix, peer: None, broadcast: None, flags: 0, scope: 0 }
+    }
+
+    /// Whether the kernel makes it by itself: one of the link alone, or one that changes.
+    #[must_use]
+    pub fn is_automatic(&self) -> bool {
+        let changes = netlink::IFA_F_TEMPORARY | netlink::IFA_F_STABLE_PRIVACY;
+        self.address.is_ipv6() && (self.scope == LINK_SCOPE || self.flags & changes != 0)
     }
 
     /// Reads the payload of a message.

@@ -178,7 +178,13 @@ fn link_hint(link: &Link<'_>, errno: i32) -> Option<&'static str> {
         ESRCH if any(|end| matches!(end.namespace, Some(Namespace::OfProcess(_)))) => {
             "there is no such process"
         }
-        EOPNOTSUPP if link.kind.is_some() => "this kernel has no links of that kind",
+        EOPNOTSUPP => match link.kind? {
+            link::Kind::Bridge => "this kernel has no bridges",
+            link::Kind::Veth(_) => "this kernel has no veth links",
+            link::Kind::Macvlan(_) => "this kernel has no macvlan links",
+            link::Kind::Ipvlan(_) => "this kernel has no ipvlan links",
+            link::Kind::Other(_) => "this kernel has no links of that kind",
+        },
         ENODEV if link.kind.is_some() => "there is no such link to make it upon",
         ENODEV => "there is no such link",
         EBUSY if link.name.is_some() => "a link that is up cannot be renamed (before Linux 6.2)",
@@ -254,7 +260,7 @@ mod tests {
         let namespace = Some(Namespace::OfDescriptor(0));
         assert!(hint_of(Link { namespace, ..link }, EINVAL).contains("namespace"));
         let kind = Some(Kind::Ipvlan(0));
-        assert!(hint_of(Link { kind, ..link }, EOPNOTSUPP).contains("kind"));
+        assert!(hint_of(Link { kind, ..link }, EOPNOTSUPP).contains("ipvlan"));
         assert!(hint_of(link, EPERM).contains("CAP_NET_ADMIN"));
         assert_eq!(hint_of(link, 5), "");
         let mut buffer = [0; 128];

@@ -55,4 +55,5 @@ pub mod explain;
 pub mod link;
 pub mod message;
 pub mod neighbour;
+pub mod nftables;
 pub mod route;

@@ -4,7 +4,7 @@ use crate::error::{Error, quote};
 use crate::instances::Instances;
 use crate::root::place::{NAMES, is_name};
 use lexopt::{Arg, Parser};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use unshared_init::number::{SECOND, seconds};
 use unshared_init::signal::Signal;
@@ -60,6 +60,33 @@ one that can be had also after its end, until its record is removed.
 
 Example: unshared-cli wait web; echo $?
 ";
+
+pub(crate) const LINK_HELP: &str = "\
+Usage: unshared-cli link NAME NAME
+
+Makes a pair of links straight between two running instances, with link-local
+addresses, and writes each into the other's /etc/hosts. Both need a network and
+a mount namespace of their own. The pair goes with the first that ends.
+
+Example: unshared-cli link web db && unshared-cli exec web -- ping -c 1 db
+";
+
+/// `link`.
+pub(crate) fn parse_link(arguments: Arguments) -> Result<Request, Error> {
+    let words: Vec<&CStr> = arguments.collect();
+    match words.as_slice() {
+        [word, ..] if matches!(word.to_bytes(), b"--help" | b"-h") => Ok(Request::Print(LINK_HELP)),
+        [one, other] => {
+            if let Some(wrong) = [one, other].into_iter().find(|name| !is_name(name.to_bytes())) {
+                let wrong = quote(wrong.to_bytes());
+                return Err(Error::usage(format!("{wrong}: {NAMES}"), "link"));
+            }
+            let (one, other) = ((*one).to_owned(), (*other).to_owned());
+            Ok(Request::Instances(Instances::Link(one, other)))
+        }
+        _ => Err(Error::usage("the names of two instances are needed", "link")),
+    }
+}
 
 pub(crate) const GC_HELP: &str = "\
 Usage: unshared-cli gc

@@ -30,6 +30,20 @@ Namespaces (=FILE keeps one alive at FILE; not for --pid):
   --grace SECONDS       from TERM to KILL for what COMMAND leaves (default 10)
   --restart WHEN        start COMMAND again: never, on-failure or always
   --monotonic SECONDS, --boottime SECONDS    offsets of the clocks inside
+Its network (each implies --net):
+  --bridge BRIDGE       a link to this bridge, which is made where it is missing
+  --bridge-address ADDRESS/PREFIX    yours on that bridge (repeatable)
+  --macvlan LINK, --ipvlan LINK      instead: a link upon one of yours
+  --move-link LINK[:NAME]            lends a link of yours (repeatable)
+  --address ADDRESS/PREFIX           of that link (repeatable)
+  --gateway ADDRESS     the way to everywhere else; one for IPv4, one for IPv6
+  --link-name NAME      how it is called inside (default eth0)
+  --mac ADDRESS         --mtu BYTES          --offload  faster frames
+  --nat                 what leaves the bridge's network leaves as the host's
+  --pasta               for an ordinary user: what pasta(1) can give
+  --publish HOSTPORT:PORT[/udp]      a port of yours leads inside (repeatable)
+  --dns ADDRESS         the name server (repeatable)
+  --hosts NAME=ADDRESS  what /etc/hosts says besides localhost (repeatable)
 Ids:
   -r, --map-root-user   you are root inside (what --user does by itself)
   -c, --map-current-user  you keep your ids inside
@@ -178,6 +192,9 @@ impl Reader {
             "--new-privs" => privs(&mut spec.new_privs, true)?,
             "--clear-env" => spec.clear_env = true,
             "--re-raise" => spec.re_raise = true,
+            "--nat" => spec.network.nat = true,
+            "--pasta" => spec.network.pasta = true,
+            "--offload" => spec.network.offload = true,
             "--dry-run" => spec.dry_run = true,
             "-v" | "--verbose" => spec.verbose = true,
             "-r" | "--map-root-user" => choose(&mut spec.map, MapChoice::Root)?,
@@ -228,6 +245,7 @@ impl Reader {
             "--pre-mount" => spec.pre_mount.push(expression(parser, name)?),
             "--post-mount" => spec.post_mount.push(expression(parser, name)?),
             "--chroot" => once(&mut spec.chroot, expression(parser, name)?, name)?,
+            _ if super::network::take(&mut spec.network, name, value)? => {}
             _ => {
                 let option = quote(name);
                 return Err(Error::usage(format!("there is no option {option}"), "spawn"));
@@ -251,7 +269,7 @@ fn instance_name(value: OsString) -> Result<CString, Error> {
 }
 
 /// Sets what may be said once.
-fn once<T>(place: &mut Option<T>, value: T, name: &str) -> Result<(), Error> {
+pub(super) fn once<T>(place: &mut Option<T>, value: T, name: &str) -> Result<(), Error> {
     match place.replace(value) {
         None => Ok(()),
         Some(_) => Err(Error::usage(format!("{name} is given twice"), "spawn")),
@@ -284,7 +302,7 @@ fn capability(value: OsString, name: &str) -> Result<Capabilities, Error> {
 }
 
 /// A value that is wrong, and what it should have been.
-fn wrong(name: &str, value: impl AsRef<OsStr>, expected: &str) -> Error {
+pub(super) fn wrong(name: &str, value: impl AsRef<OsStr>, expected: &str) -> Error {
     let value = quote(value.as_ref().as_bytes());
     Error::usage(format!("{name} {value}: {expected}"), "spawn")
 }

@@ -4,8 +4,7 @@
 //! something: enter an [`super::undo::Undo`] whose `perform` calls [`leave`]; then [`join`], and while
 //! the [`Users`] are held, which keeps everybody else out, make what is missing. How many instances
 //! run makes no difference to the time that it takes.
-#![cfg_attr(not(test), expect(dead_code, reason = "nothing is shared yet; bridges will be"))]
-use super::record::Record;
+use super::State;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -17,38 +16,39 @@ pub(crate) struct Users {
     name: CString,
 }
 
-/// The file that says that we made it. No instance is called so.
+/// The file that says that we made it. No user is called so.
 const MADE: &CStr = c".made";
 
-/// Makes the record's instance a user of that object. Doing so again changes nothing.
-pub(crate) fn join(record: &Record, kind: &str, object: &[u8]) -> Result<Users, Errno> {
+/// Makes an instance, or whoever else is called so, a user of that object. Doing so again changes nothing.
+pub(crate) fn join(state: &State, user: &CStr, kind: &str, object: &[u8]) -> Result<Users, Errno> {
     loop {
-        let users = match Users::lock(record, kind, object, true)? {
+        let users = match Users::lock(state, kind, object, true)? {
             Some(users) => users,
             None => continue,
         };
-        users.put(&record.name)?;
+        users.put(user)?;
         return Ok(users);
     }
 }
 
-/// The record's instance uses it no more. If it was the last user, `remove` is called with whether the
+/// `user` uses it no more. If it was the last user, `remove` is called with whether the
 /// object was made by us ([`Users::note_made`]), while nobody can join. Leaving again changes nothing.
 pub(crate) fn leave(
-    record: &Record,
+    state: &State,
+    user: &CStr,
     kind: &str,
     object: &[u8],
     remove: impl FnOnce(bool),
 ) -> Result<(), Errno> {
-    let Some(users) = Users::lock(record, kind, object, false)? else {
+    let Some(users) = Users::lock(state, kind, object, false)? else {
         return Ok(());
     };
-    if !users.others(&record.name)? {
+    if !users.others(user)? {
         remove(users.is_made());
         users.take(MADE)?;
     }
-    users.take(&record.name)?;
-    match rustix::fs::unlinkat(&record.state, &users.name, AtFlags::REMOVEDIR) {
+    users.take(user)?;
+    match rustix::fs::unlinkat(state, &users.name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
         Err(errno) => Err(errno),
     }
@@ -56,22 +56,17 @@ pub(crate) fn leave(
 
 impl Users {
     /// `None` if there are none, or if the last left while we waited for the lock.
-    fn lock(
-        record: &Record,
-        kind: &str,
-        object: &[u8],
-        make: bool,
-    ) -> Result<Option<Users>, Errno> {
+    fn lock(state: &State, kind: &str, object: &[u8], make: bool) -> Result<Option<Users>, Errno> {
         let name = [b".", kind.as_bytes(), b"-", object].concat();
         let name = CString::new(name).map_err(|_| Errno::INVAL)?;
         if make {
-            match rustix::fs::mkdirat(&record.state, &name, Mode::RWXU) {
+            match rustix::fs::mkdirat(state, &name, Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno),
             }
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let directory = match rustix::fs::openat(&record.state, &name, flags, Mode::empty()) {
+        let directory = match rustix::fs::openat(state, &name, flags, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(None),
             directory => directory?,
         };
@@ -101,7 +96,7 @@ impl Users {
         for entry in Dir::read_from(&self.directory)? {
             let entry = entry?;
             let other = entry.file_name();
-            if other != name && crate::root::place::is_name(other.to_bytes()) {
+            if other != name && !other.to_bytes().starts_with(b".") {
                 return Ok(true);
             }
         }
@@ -124,7 +119,7 @@ impl Users {
 #[cfg(test)]
 mod tests {
     use super::super::State;
-    use super::super::record::{Missing, Taken};
+    use super::super::record::{Missing, Record, Taken};
     use super::*;
 
     fn record(path: &CStr, name: &CStr) -> Record {
@@ -142,14 +137,15 @@ mod tests {
         std::fs::create_dir(&path).unwrap();
         let text = CString::new(path.to_str().unwrap()).unwrap();
         let (one, other) = (record(&text, c"one"), record(&text, c"other"));
-        let users = join(&one, "bridge", b"br0").unwrap();
+        let users = join(&one.state, &one.name, "bridge", b"br0").unwrap();
         assert!(!users.is_made());
         users.note_made().unwrap();
         drop(users);
-        assert!(join(&other, "bridge", b"br0").unwrap().is_made());
+        assert!(join(&other.state, &other.name, "bridge", b"br0").unwrap().is_made());
         let mut removed = Vec::new();
         for record in [&one, &one, &other, &other] {
-            leave(record, "bridge", b"br0", |made| removed.push(made)).unwrap();
+            leave(&record.state, &record.name, "bridge", b"br0", |made| removed.push(made))
+                .unwrap();
         }
         assert_eq!(removed, [true]);
         one.remove().unwrap();

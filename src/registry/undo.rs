@@ -5,6 +5,9 @@
 //! record does not know how far its launcher came. So it checks that what it is about to take away is
 //! what the step made (an inode, an index, a name that nobody else would take).
 use super::record::Record;
+use crate::network::lent::{self, Lent};
+use crate::network::{links, nat, pasta};
+use crate::spec::network::Cidr;
 use rustix::fs::{AtFlags, CWD, FileType};
 use std::ffi::CString;
 
@@ -17,6 +20,16 @@ pub(crate) enum Undo {
     RemoveEmptyFile(CString),
     /// What is in a cgroup is killed, and the cgroup removed. Nobody else would give it that name.
     RemoveCgroup(CString),
+    /// The instance has no port on that bridge any more.
+    LeaveBridge(CString),
+    /// It needs that address of the bridge no more.
+    LeaveBridgeAddress { bridge: CString, address: Cidr },
+    /// The packet filter's tables of that name go.
+    RemoveTables(CString),
+    /// pasta(1) ends, whose number is in that file.
+    EndPasta(CString),
+    /// The link is given back to the host.
+    ReturnLink(Lent),
 }
 
 impl Undo {
@@ -31,6 +44,14 @@ impl Undo {
             }
             Undo::RemoveEmptyFile(path) => words("remove-empty-file", &[path.as_bytes()]),
             Undo::RemoveCgroup(path) => words("remove-cgroup", &[path.as_bytes()]),
+            Undo::LeaveBridge(bridge) => words("leave-bridge", &[bridge.as_bytes()]),
+            Undo::LeaveBridgeAddress { bridge, address } => {
+                let address = address.to_string();
+                words("leave-bridge-address", &[bridge.as_bytes(), address.as_bytes()])
+            }
+            Undo::RemoveTables(name) => words("remove-tables", &[name.as_bytes()]),
+            Undo::EndPasta(file) => words("end-pasta", &[file.as_bytes()]),
+            Undo::ReturnLink(lent) => [words("return-link", &[]), lent.words()].concat(),
         }
     }
 
@@ -39,16 +60,24 @@ impl Undo {
         let (kind, words) = words.split_first()?;
         let text = |index: usize| words.get(index).and_then(|word| CString::new(word.clone()).ok());
         let number = |index: usize| std::str::from_utf8(words.get(index)?).ok()?.parse().ok();
+        let cidr = |index: usize| Cidr::parse(std::str::from_utf8(words.get(index)?).ok()?).ok();
         Some(match kind.as_slice() {
             b"unmount-namespace" => Undo::UnmountNamespace { path: text(0)?, inode: number(1)? },
             b"remove-cgroup" => Undo::RemoveCgroup(text(0)?),
             b"remove-empty-file" => Undo::RemoveEmptyFile(text(0)?),
+            b"leave-bridge" => Undo::LeaveBridge(text(0)?),
+            b"leave-bridge-address" => {
+                Undo::LeaveBridgeAddress { bridge: text(0)?, address: cidr(1)? }
+            }
+            b"remove-tables" => Undo::RemoveTables(text(0)?),
+            b"end-pasta" => Undo::EndPasta(text(0)?),
+            b"return-link" => Undo::ReturnLink(Lent::parse(words)?),
             _ => return None,
         })
     }
 
-    /// Takes it back. What is gone already need not be. `_record` is the instance's whose entry it is.
-    pub(crate) fn perform(&self, _record: &Record) {
+    /// Takes it back. What is gone already need not be. `record` is the instance's whose entry it is.
+    pub(crate) fn perform(&self, record: &Record) {
         match self {
             Undo::UnmountNamespace { path, inode } => {
                 let status = rustix::fs::stat(path.as_c_str());
@@ -58,6 +87,13 @@ impl Undo {
                 }
             }
             Undo::RemoveCgroup(path) => crate::cgroup::remove(path),
+            Undo::LeaveBridge(bridge) => links::leave_bridge(&record.state, &record.name, bridge),
+            Undo::LeaveBridgeAddress { bridge, address } => {
+                links::leave_bridge_address(record, bridge, *address);
+            }
+            Undo::RemoveTables(name) => nat::remove(name),
+            Undo::EndPasta(file) => pasta::end(file),
+            Undo::ReturnLink(lent) => lent::return_link(lent),
             Undo::RemoveEmptyFile(path) => {
                 let status = rustix::fs::statat(CWD, path.as_c_str(), AtFlags::SYMLINK_NOFOLLOW);
                 let is_ours = |status: rustix::fs::Stat| {
@@ -82,6 +118,11 @@ mod tests {
             Undo::UnmountNamespace { path: c"/a b".to_owned(), inode: 4_026_531_840 },
             Undo::RemoveEmptyFile(c"/\xff".to_owned()),
             Undo::RemoveCgroup(c"/sys/fs/cgroup/x".to_owned()),
+            Undo::LeaveBridge(c"br0".to_owned()),
+            Undo::LeaveBridgeAddress {
+                bridge: c"br0".to_owned(),
+                address: Cidr::parse("fd00::1/64").unwrap(),
+            },
         ] {
             assert_eq!(Undo::parse(&undo.words()), Some(undo));
         }

@@ -5,7 +5,8 @@ use super::channel::{CLONE, Channel, FORK, Failed, Message};
 use crate::error::FAILED;
 use crate::hooks::{self, Hook};
 use crate::mounts;
-use crate::perform;
+use crate::network::links::Links;
+use crate::perform::{self, Failure};
 use crate::step::{Side, Step};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -47,6 +48,7 @@ impl<'a> Child<'a> {
         if time_left && let Err(errno) = perform::enter_time_namespace(None) {
             return self.failed(CLONE, errno);
         }
+        let mut links = Links::default();
         for (index, (side, step)) in self.run.plan.steps.iter().enumerate() {
             let turns = self.run.turns_at(index);
             match side {
@@ -75,17 +77,20 @@ impl<'a> Child<'a> {
             } else if *side == Side::Child {
                 let result = match step {
                     Step::MountDisk { root, target, .. } => match self.disks.pop_front() {
-                        Some(disk) => mounts::disk(root, target, disk),
-                        None => Err(Errno::BADF),
+                        Some(disk) => mounts::disk(root, target, disk).map_err(Failure::from),
+                        None => Err(Errno::BADF.into()),
                     },
-                    _ => perform::inside(step, &self.parent),
+                    Step::SetLoopbackUp => links.bring_up_loopback(),
+                    Step::Net(step) => links.inside(step),
+                    _ => perform::inside(step, &self.parent).map_err(Failure::from),
                 };
-                if let Err(errno) = result {
-                    return self.failed(index, errno);
+                if let Err(failure) = result {
+                    return self.failed_because(index, failure);
                 }
                 self.tell_done(index);
             }
         }
+        drop(links);
         self.run_payload()
     }
 
@@ -194,8 +199,18 @@ impl<'a> Child<'a> {
     }
 
     fn failed(&self, step: usize, errno: Errno) -> u8 {
-        let reason = Text::new();
-        let failed = Failed { step, errno, command: 0, code: FAILED, reason };
+        self.failed_because(step, errno.into())
+    }
+
+    fn failed_because(&self, step: usize, failure: Failure) -> u8 {
+        let mut reason = Text::new();
+        // As much as fits.
+        let _ = failure
+            .reason
+            .iter()
+            .flat_map(|text| text.bytes())
+            .try_for_each(|byte| reason.push(byte));
+        let failed = Failed { step, errno: failure.errno, command: 0, code: FAILED, reason };
         self.parent.send(&Message::Failed(Box::new(failed)));
         FAILED
     }

@@ -8,6 +8,7 @@ use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::hint;
 use crate::hooks;
+use crate::network::links::Links;
 use crate::perform;
 use crate::pty::WAITS;
 use crate::registry::journal::Journal;
@@ -39,6 +40,8 @@ pub(super) struct Parent<'a> {
     events: Option<OwnedFd>,
     cgroup: Option<Cgroup>,
     journal: &'a mut Journal,
+    /// For what is done to the host's links.
+    links: Links,
     report: Report,
     /// The child is waited for: its pid may be somebody else's.
     reaped: bool,
@@ -82,6 +85,7 @@ impl<'a> Parent<'a> {
             events: None,
             cgroup,
             journal,
+            links: Links::default(),
             report,
             reaped: false,
             early: SignalSet::pending(),
@@ -127,7 +131,10 @@ impl<'a> Parent<'a> {
                         (Step::EnterCgroup(_), Some(cgroup)) => {
                             cgroup.enter(pid).map_err(perform::Failure::from)
                         }
-                        _ => perform::in_parent(step, pid, self.run.signals, self.journal),
+                        _ => {
+                            let signals = self.run.signals;
+                            perform::in_parent(step, pid, signals, self.journal, &mut self.links)
+                        }
                     };
                     result.map_err(|failure| hint::for_step(step, self.run.spec, pid, failure))?;
                     self.report.done(Side::Parent, step, pid);
