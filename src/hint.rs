@@ -215,6 +215,9 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (Step::SetIds { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {
             "an ordinary user takes on other ids only in a user namespace: --user with a map"
         }
+        (Step::SetResourceLimit(_), Errno::PERM) => {
+            "only CAP_SYS_RESOURCE on the host raises a limit beyond what is its hard one here"
+        }
         (Step::SetCapabilities { added, .. }, Errno::PERM) => {
             if *added == Capabilities::default() || !may_limit(spec) {
                 "CAP_SETPCAP is needed: run as root, or add --user"

@@ -88,6 +88,7 @@ pub(crate) fn in_parent(
         | Step::SetLoopbackUp
         | Step::SetHostname(_)
         | Step::SetDomainname(_)
+        | Step::SetResourceLimit(_)
         | Step::ChangeDirectory(_)
         | Step::SetNoNewPrivs
         | Step::RestrictPaths(_)
@@ -141,6 +142,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::PivotRoot { root } => mounts::pivot(root),
         Step::SetHostname(name) => rustix::system::sethostname(name.as_bytes()),
         Step::SetDomainname(name) => rustix::system::setdomainname(name.as_bytes()),
+        Step::SetResourceLimit(limit) => rustix::process::setrlimit(limit.resource, limit.values()),
         Step::ChangeDirectory(path) => change_directory(path),
         Step::SetNoNewPrivs => rustix::thread::set_no_new_privs(true),
         Step::RestrictPaths(paths) => crate::landlock::restrict(paths),

@@ -191,6 +191,9 @@ impl Steps {
 
     /// What each process does that is about to execute something.
     fn payload(&mut self, spec: &Spec, host: &Host, maps: Option<&Maps>) {
+        for limit in &spec.rlimits {
+            self.at_last(Step::SetResourceLimit(limit.clone()));
+        }
         if let Some(path) = &spec.cwd {
             self.at_last(Step::ChangeDirectory(path.clone()));
         }

@@ -12,12 +12,14 @@ pub(crate) mod idmap;
 pub(crate) mod mount;
 pub(crate) mod namespace;
 pub(crate) mod network;
+pub(crate) mod rlimit;
 
 use capability::Capabilities;
 use idmap::Extent;
 use mount::Mount;
 use namespace::{Namespace, Namespaces};
 use network::Network;
+use rlimit::ResourceLimit;
 
 /// Which ids the user namespace maps, apart from those that `--map-users` and `--map-groups` name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +76,8 @@ pub(crate) struct Spec {
     pub(crate) gid: Option<u32>,
     /// Nothing is taken from the payload because it has a root of its own.
     pub(crate) privileged: bool,
+    /// Resource limits of the payload.
+    pub(crate) rlimits: Vec<ResourceLimit>,
     /// Capabilities that the payload is to have, and that it is not to have.
     pub(crate) cap_add: Capabilities,
     pub(crate) cap_drop: Capabilities,

@@ -8,6 +8,7 @@ use crate::spec::capability::Capabilities;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
+use crate::spec::rlimit::ResourceLimit;
 use std::ffi::{CStr, CString};
 
 /// Which process performs a step.
@@ -102,6 +103,8 @@ pub(crate) enum Step {
     SetHostname(CString),
     /// setdomainname(2).
     SetDomainname(CString),
+    /// setrlimit(2).
+    SetResourceLimit(ResourceLimit),
     /// chdir(2).
     ChangeDirectory(CString),
     /// prctl(PR_CAPBSET_DROP), capset(2) and, for whoever is not root, prctl(PR_CAP_AMBIENT_RAISE).
@@ -171,6 +174,7 @@ impl Step {
             Step::Net(step) => step.attempt(),
             Step::SetHostname(name) => format!("set hostname {}", quote(name.as_bytes())),
             Step::SetDomainname(name) => format!("set domainname {}", quote(name.as_bytes())),
+            Step::SetResourceLimit(limit) => format!("set limit {}", limit.shown()),
             Step::ChangeDirectory(path) => {
                 format!("change to directory {}", quote(path.as_bytes()))
             }
@@ -298,6 +302,7 @@ impl Step {
             Step::Net(step) => step.shell(pid),
             Step::SetHostname(name) => format!("hostname {}", word(name.as_bytes())),
             Step::SetDomainname(name) => format!("domainname {}", word(name.as_bytes())),
+            Step::SetResourceLimit(limit) => format!("prlimit --{}", limit.shown()),
             Step::ChangeDirectory(path) => format!("cd -- {}", word(path.as_bytes())),
             Step::SetCapabilities { kept, added } => {
                 let list = |set: Capabilities| {

@@ -42,6 +42,7 @@ mod options;
 mod pty;
 mod reaper;
 mod reports;
+mod rlimits;
 mod root;
 mod seccomp;
 mod seed;

@@ -8,6 +8,7 @@ use crate::spec::capability::Capabilities;
 use crate::spec::idmap::{Extent, parse_id};
 use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
+use crate::spec::rlimit::ResourceLimit;
 use crate::spec::{MapChoice, Spec};
 use lexopt::{Arg, Parser};
 use std::ffi::{CString, OsStr, OsString};
@@ -63,6 +64,7 @@ What COMMAND finds:
   --chroot WORD...      an expression that is the way into the root, not ours,
                         run with the root's path and COMMAND behind it
 What COMMAND may do:
+  --rlimit NAME=SOFT[:HARD]  a limit of prlimit(1), such as nofile=100
   --cap-drop NAME, --cap-add NAME    a capability, or \"all\" (repeatable); with
                         --root it has those of containers, but mknod; a UID that
                         is not root has those that were added
@@ -223,6 +225,7 @@ impl Reader {
             "--limit" => spec.limits.push(limit(value()?)?),
             "--ro-path" => spec.paths.push((text(value()?, name)?, Access::ReadOnly)),
             "--rw-path" => spec.paths.push((text(value()?, name)?, Access::ReadWrite)),
+            "--rlimit" => add_limit(&mut spec.rlimits, value()?)?,
             "--cap-add" => spec.cap_add = spec.cap_add.with(capability(value()?, name)?),
             "--cap-drop" => spec.cap_drop = spec.cap_drop.with(capability(value()?, name)?),
             "--seccomp" => once(&mut spec.seccomp, Seccomp::parse(text(value()?, name)?), name)?,
@@ -293,6 +296,16 @@ fn privs(place: &mut Option<bool>, gained: bool) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+fn add_limit(limits: &mut Vec<ResourceLimit>, value: OsString) -> Result<(), Error> {
+    let limit = ResourceLimit::parse(value.to_str().unwrap_or_default())
+        .map_err(|problem| wrong("--rlimit", &value, problem))?;
+    if limits.iter().any(|other| other.resource == limit.resource) {
+        return Err(wrong("--rlimit", &value, "this limit is given twice"));
+    }
+    limits.push(limit);
+    Ok(())
 }
 
 fn capability(value: OsString, name: &str) -> Result<Capabilities, Error> {
