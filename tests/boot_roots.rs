@@ -20,8 +20,8 @@ fn an_initramfs_is_left_as_any_other_root() {
         .shell()
         .script(&format!(
             "{MAKE}
-            unshared-cli spawn --pid --root /r -- sh -c '{look}; echo root $?'
-            user unshared-cli spawn --user --pid --root /r -- sh -c '{look}; echo user $?'
+            unshared-cli spawn --pid --root /r --privileged -- sh -c '{look}; echo root $?'
+            user unshared-cli spawn --user --pid --root /r --privileged -- sh -c '{look}; echo user $?'
             unshared-cli spawn --pid --root / --read-only -- sh -c 'echo /r/*; echo >/x'"
         ))
         .boot("")
