@@ -1,12 +1,13 @@
 # make          both artifacts, static musl: target/dist/unshared-cli and target/dist/unshared-init
 # make demo     builds, and shows the main job as an ordinary user
 # make test     builds, and runs every check (as root, or through sudo)
+# make boot     boots it in qemu, with a shell of busybox on the console (Debian's kernel)
 # make aarch64  both artifacts for aarch64: target/dist-aarch64
 # make bench    the launch next to what a user would pick instead; writes docs/performance.md
 #
 # MUSL_VIA=rustup or MUSL_VIA=debian chooses where std for musl comes from (see tools/musl).
 .POSIX:
-.PHONY: all demo test aarch64 bench clean
+.PHONY: all boot demo test aarch64 bench clean
 
 all:
 	tools/musl setup
@@ -17,6 +18,9 @@ demo: all
 
 test: all
 	tools/test
+
+boot: all
+	tools/boot
 
 aarch64:
 	MUSL_TARGET=aarch64-unknown-linux-musl tools/musl setup

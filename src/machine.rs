@@ -13,6 +13,7 @@ mod prepare;
 pub(crate) mod services;
 mod settings;
 mod switch_root;
+mod watchdog;
 mod words;
 
 use crate::args::modprobe::Modprobe;
@@ -25,14 +26,17 @@ use payload::Main;
 use prepare::Preparation;
 use rustix::process::{Pid, getpid};
 use rustix::system::{RebootCommand, reboot};
+use services::{Heed, Request};
 pub(crate) use settings::End;
 use settings::{OnExit, Rescue, Run, Settings};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::read;
 use unshared_init::exec::SHELL;
 use unshared_init::number::SECOND;
 use unshared_init::reaper::{Ended, Reaper, Restart, Rules, Sweep};
+use unshared_init::signal::Signal;
 use unshared_init::sys::{Arguments, Environment, SignalState};
+use watchdog::Watchdog;
 
 /// Whether we are PID 1 of the initial PID namespace. In another, reboot(2) knows no Ctrl-Alt-Del;
 /// here it turns it into a signal for us, from now on.
@@ -43,6 +47,7 @@ pub(crate) fn is_ours() -> bool {
 /// Brings the machine up, and down again.
 pub(crate) fn run(program: &'static [u8], arguments: Arguments) -> ! {
     let signals = unshared_init::sys::take_signals();
+    crate::sys::machine::survive();
     std::panic::set_hook(Box::new(|panic| {
         say(&format!("{panic}; only orphans are reaped from here on"));
         // A child of PID 1 may end.
@@ -55,7 +60,8 @@ pub(crate) fn run(program: &'static [u8], arguments: Arguments) -> ! {
     console::leave_streams();
     let settings = Settings::read(command_line());
     let restart = || execute_anew(program, arguments, signals);
-    let ends = Ends { grace: settings.grace, restart: &restart };
+    let watchdog = Watchdog::default();
+    let ends = Ends { grace: settings.grace, watchdog: &watchdog, restart: &restart };
     let what = live(&settings, &ends, signals);
     end::perform(what, &ends)
 }
@@ -98,15 +104,27 @@ fn live(settings: &Settings, ends: &Ends<'_>, signals: SignalState) -> What {
         say(&format!("bring lo up: {}", unshared_init::errno::name(errno)));
     }
     let root = settings.root.as_ref().filter(|_| switch_root::is_initramfs());
-    if (root.is_some() || settings.coldplug || !settings.modules.is_empty())
+    if (root.is_some()
+        || settings.coldplug
+        || !settings.modules.is_empty()
+        || !settings.interfaces.is_empty())
         && !prepare(settings, ends)
     {
         return rescue("the machine could not be prepared", settings, ends, signals);
     }
+    if let Some(seconds) = settings.watchdog {
+        ends.watchdog.start(seconds);
+    }
     if root.is_some()
-        && let Err(problem) = enter_root(settings, signals)
+        && let Err(problem) = enter_root(settings, ends, signals)
     {
         return rescue(&problem, settings, ends, signals);
+    }
+    if let Some(directory) = &settings.services {
+        return match watch_services(directory, ends, signals) {
+            Ok(what) => what,
+            Err(error) => rescue(&error.message(), settings, ends, signals),
+        };
     }
     let Some(run) = &settings.run else {
         return rescue(NOTHING, settings, ends, signals);
@@ -133,8 +151,32 @@ fn live(settings: &Settings, ends: &Ends<'_>, signals: SignalState) -> What {
     }
 }
 
-const NOTHING: &str = "nothing to run: the kernel command line has no unshared.exec=, and nothing \
-    behind --";
+const NOTHING: &str = "nothing to run: the kernel command line has no unshared.exec=, \
+    unshared.services= or unshared.root=, and nothing behind --";
+
+/// PID 1 is what watches over the services; returns how the machine is to end.
+fn watch_services(directory: &CStr, ends: &Ends<'_>, signals: SignalState) -> Result<What, Error> {
+    let heed = |signal: Signal| {
+        if signal.number() == libc::SIGALRM {
+            ends.watchdog.feed();
+        }
+        match signal {
+            Signal::HUP => Heed::Scan,
+            _ if end::asked_for(signal).is_some() => Heed::End,
+            _ => Heed::Not,
+        }
+    };
+    console::take_streams_of_services();
+    let ended = services::run(&Request {
+        directory,
+        grace: ends.grace,
+        sweep: Sweep::Namespace,
+        signals,
+        heed: &heed,
+        is_verbose: false,
+    })?;
+    Ok(end::asked_for(ended).unwrap_or(What::End(End::Reboot)))
+}
 
 /// Runs it to its end; `None` if it could not be executed.
 fn supervise(run: &Run, on_exit: OnExit, ends: &Ends<'_>, signals: SignalState) -> Option<Ended> {
@@ -156,11 +198,12 @@ fn prepare(settings: &Settings, ends: &Ends<'_>) -> bool {
 }
 
 /// Goes over to the root that is mounted. Comes back where we stay PID 1 in it, and where it failed.
-fn enter_root(settings: &Settings, signals: SignalState) -> Result<(), String> {
+fn enter_root(settings: &Settings, ends: &Ends<'_>, signals: SignalState) -> Result<(), String> {
     switch_root::switch().map_err(|error| error.message())?;
     let Some(init) = settings.init_of_root() else {
         return Ok(());
     };
+    ends.watchdog.stop();
     console::take_streams();
     unshared_init::sys::give_back_signals(signals);
     let words = crate::sys::arguments(vec![init.to_owned()]);

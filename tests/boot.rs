@@ -1,5 +1,6 @@
 //! The machine's init, in real boots (common/boot.rs). Each boot takes seconds, so a boot tries as
 //! much as does not disturb each other.
+mod machine;
 mod pack;
 mod roots;
 

@@ -53,6 +53,18 @@ pub(super) fn take_streams() {
     }
 }
 
+/// What services write goes to the console. What they complain of, and what PID 1 says of them, goes
+/// to the kernel's log, which never makes PID 1 wait.
+pub(super) fn take_streams_of_services() {
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    if let Ok(console) = open(c"/dev/console", flags, Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdout(&console);
+    }
+    if let Ok(log) = open(c"/dev/kmsg", OFlags::WRONLY, Mode::empty()) {
+        let _ = rustix::stdio::dup2_stderr(&log);
+    }
+}
+
 fn become_streams(file: &OwnedFd) {
     let _ = rustix::stdio::dup2_stdin(file);
     let _ = rustix::stdio::dup2_stdout(file);

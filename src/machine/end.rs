@@ -1,6 +1,7 @@
 //! The end of the machine: everything is stopped, what is mounted is written, and reboot(2).
 use super::console::say;
 use super::settings::End;
+use super::watchdog::Watchdog;
 use crate::error::Error;
 use crate::spec::namespace::Namespaces;
 use crate::sys::{self, Cloned};
@@ -26,6 +27,7 @@ pub(super) enum What {
 pub(super) struct Ends<'a> {
     /// Nanoseconds between TERM and KILL.
     pub(super) grace: u64,
+    pub(super) watchdog: &'a Watchdog,
     /// Executes us anew; comes back if that cannot be.
     pub(super) restart: &'a dyn Fn(),
 }
@@ -92,7 +94,7 @@ pub(super) fn perform(what: What, ends: &Ends<'_>) -> ! {
         What::End(End::Halt) => "halt",
         What::Restart => "restart of init",
     });
-    stop_all(ends.grace);
+    stop_all(ends);
     let end = match what {
         What::End(end) => end,
         What::Restart => {
@@ -101,9 +103,12 @@ pub(super) fn perform(what: What, ends: &Ends<'_>) -> ! {
             End::Reboot
         }
     };
-    in_child(FOR_DISKS, leave_disks);
+    in_child(FOR_DISKS, ends, leave_disks);
+    if end == End::Halt {
+        ends.watchdog.stop();
+    }
     // A halted kernel ends the process that asked for it, and PID 1 must not end.
-    in_child(u64::MAX, || {
+    in_child(u64::MAX, ends, || {
         let _ = reboot(command_for(end));
     });
     say("reboot(2) came back");
@@ -112,11 +117,19 @@ pub(super) fn perform(what: What, ends: &Ends<'_>) -> ! {
 
 /// Waits for a signal; one that asks for an end has it.
 pub(super) fn wait(timeout: Option<u64>, ends: &Ends<'_>) -> Option<(Signal, Sender)> {
-    let (signal, sender) = wait_for_signal(timeout)?;
-    if let Some(what) = asked_for(signal) {
-        perform(what, ends);
+    let until = timeout.map(|timeout| now().saturating_add(timeout));
+    loop {
+        let left = until.map(|until| until.saturating_sub(now()));
+        let (signal, sender) = wait_for_signal(left)?;
+        if signal.number() == libc::SIGALRM {
+            ends.watchdog.feed();
+            continue;
+        }
+        if let Some(what) = asked_for(signal) {
+            perform(what, ends);
+        }
+        return Some((signal, sender));
     }
-    Some((signal, sender))
 }
 
 /// Waits, unless somebody asks for an end.
@@ -130,21 +143,20 @@ pub(super) fn pause(time: u64, ends: &Ends<'_>) {
 /// Collects what ends, and does nothing else any more.
 pub(super) fn rest() -> ! {
     loop {
-        reap(u64::MAX, |_| false);
-        // Without children, only a signal can bring news.
+        while let Ok(Some(_)) = next_change() {}
         let _ = wait_for_signal(None);
     }
 }
 
 /// Ends every process: TERM, the grace period, KILL.
-fn stop_all(grace: u64) {
+fn stop_all(ends: &Ends<'_>) {
     send_to_all(Signal::TERM);
     send_to_all(Signal::CONT);
-    if reap(now().saturating_add(grace), |_| false) == Left::Nothing {
+    if reap(now().saturating_add(ends.grace), ends, |_| false) == Left::Nothing {
         return;
     }
-    in_child(AFTER_KILL, || send_to_all(Signal::KILL));
-    reap(now().saturating_add(AFTER_KILL), |_| false);
+    in_child(AFTER_KILL, ends, || send_to_all(Signal::KILL));
+    reap(now().saturating_add(AFTER_KILL), ends, |_| false);
 }
 
 /// What [`reap`] leaves.
@@ -156,7 +168,7 @@ enum Left {
 
 /// Collects children until none is left, `enough` is told that one has ended and says so, the time is
 /// there, or somebody is impatient.
-fn reap(until: u64, enough: impl Fn(Pid) -> bool) -> Left {
+fn reap(until: u64, ends: &Ends<'_>, enough: impl Fn(Pid) -> bool) -> Left {
     let mut asked = false;
     loop {
         match next_change() {
@@ -171,6 +183,7 @@ fn reap(until: u64, enough: impl Fn(Pid) -> bool) -> Left {
                     }
                     asked = true;
                 }
+                Some((signal, _)) if signal.number() == libc::SIGALRM => ends.watchdog.feed(),
                 Some(_) => {}
             },
         }
@@ -178,14 +191,14 @@ fn reap(until: u64, enough: impl Fn(Pid) -> bool) -> Left {
 }
 
 /// Does something that may take for ever in a child, which is waited for only so long.
-fn in_child(time: u64, work: impl FnOnce()) {
+fn in_child(time: u64, ends: &Ends<'_>, work: impl FnOnce()) {
     match sys::clone_into(Namespaces::default(), None) {
         Ok(Cloned::Child { .. }) => {
             work();
             unshared_init::sys::exit(0);
         }
         Ok(Cloned::Parent(child)) => {
-            reap(now().saturating_add(time), |pid| pid == child);
+            reap(now().saturating_add(time), ends, |pid| pid == child);
         }
         // No memory, or no number: then it takes as long as it takes.
         Err(_) => work(),

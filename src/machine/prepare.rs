@@ -4,10 +4,12 @@ use super::console::say;
 use super::device;
 use super::end::{self, Ends};
 use super::modules::{self, Index};
-use super::settings::{Root, Settings};
-use super::switch_root::PLACE;
+use super::settings::{Interface, Root, Settings};
+use super::switch_root::{PLACE, is_initramfs};
 use crate::disk;
 use crate::error::{Error, quote};
+use crate::link::Socket;
+use crate::perform::Failure;
 use crate::spec::namespace::Namespaces;
 use crate::sys::{self, Cloned};
 use rustix::fs::{Access, Mode, OFlags, access, open};
@@ -15,9 +17,13 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::process::Pid;
 use std::ffi::{CStr, CString};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 use unshared_init::signal::{Sender, Signal};
 use unshared_init::supervise::{Payload, Started};
+use unshared_netlink::address::Address;
+use unshared_netlink::message::Verb;
+use unshared_netlink::route::Route;
 
 /// The child's work, for the loop of PID 1.
 pub(super) struct Preparation<'a> {
@@ -58,10 +64,41 @@ fn prepare(settings: &Settings) -> Result<(), Error> {
             modules::coldplug(index);
         }
     }
-    match &settings.root {
+    for interface in &settings.interfaces {
+        bring_up(interface)?;
+    }
+    match settings.root.as_ref().filter(|_| is_initramfs()) {
         Some(root) => mount_root(root, settings, index.as_ref().ok()),
         None => Ok(()),
     }
+}
+
+/// Gives an interface its address, and a way to everybody else.
+fn bring_up(interface: &Interface) -> Result<(), Error> {
+    let name = quote(&interface.name);
+    let failed = |what: &str| {
+        let attempt = format!("{what} {name}");
+        move |failure: Failure| Error::system(attempt, failure.errno).maybe_hint(failure.reason)
+    };
+    let attempt = format!("look for {name}");
+    let mut socket = Socket::open().map_err(|errno| Error::system(attempt.clone(), errno))?;
+    let found = socket.find(&interface.name).map_err(failed("look for"))?;
+    let found = found.ok_or_else(|| Error::plain(format!("there is no interface {name}")))?;
+    socket.bring_up(found.index).map_err(failed("bring up"))?;
+    let address = Address::new(found.index, interface.address, interface.prefix);
+    // From an init before us it may have both.
+    let verb = Verb::Replace;
+    socket.address(verb, address).map_err(failed("set the address of"))?;
+    if let Some(gateway) = interface.gateway {
+        let everywhere: IpAddr = match gateway {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let route =
+            Route { gateway: Some(gateway), index: Some(found.index), ..Route::new(everywhere, 0) };
+        socket.route(verb, route).map_err(failed("set the route by"))?;
+    }
+    Ok(())
 }
 
 /// Waits for the device, mounts it, and looks whether its init is there.

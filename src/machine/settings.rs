@@ -2,7 +2,8 @@
 use super::words::{Word, Words};
 use crate::error::quote;
 use std::ffi::{CStr, CString};
-use unshared_init::number::{SECOND, seconds};
+use std::net::IpAddr;
+use unshared_init::number::{SECOND, decimal, seconds};
 use unshared_init::supervise::DEFAULT_GRACE;
 
 /// How the machine ends.
@@ -69,6 +70,37 @@ pub(crate) struct Root {
     pub(crate) writable: bool,
 }
 
+/// An address for an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interface {
+    pub(crate) name: Vec<u8>,
+    pub(crate) address: IpAddr,
+    pub(crate) prefix: u8,
+    pub(crate) gateway: Option<IpAddr>,
+}
+
+impl Interface {
+    /// `NAME:ADDRESS/PREFIX[:GATEWAY]`; an IPv6 address has colons of its own.
+    fn parse(text: &[u8]) -> Option<Interface> {
+        let (name, rest) = std::str::from_utf8(text).ok()?.split_once(':')?;
+        let (address, rest) = rest.split_once('/')?;
+        let (prefix, gateway) = match rest.split_once(':') {
+            Some((prefix, gateway)) => (prefix, Some(gateway.parse().ok()?)),
+            None => (rest, None),
+        };
+        let (address, prefix): (IpAddr, u8) = (address.parse().ok()?, prefix.parse().ok()?);
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let fits = gateway.is_none_or(|gateway: IpAddr| gateway.is_ipv4() == address.is_ipv4());
+        let name = name.as_bytes().to_vec();
+        (prefix <= most && fits && !name.is_empty()).then_some(Interface {
+            name,
+            address,
+            prefix,
+            gateway,
+        })
+    }
+}
+
 /// Everything that can be said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -80,6 +112,11 @@ pub(crate) struct Settings {
     /// Nanoseconds between TERM and KILL.
     pub(crate) grace: u64,
     pub(crate) hostname: Option<Vec<u8>>,
+    /// A folder of services, in the place of a payload.
+    pub(crate) services: Option<CString>,
+    pub(crate) interfaces: Vec<Interface>,
+    /// After how many seconds without PID 1 a watchdog resets the machine.
+    pub(crate) watchdog: Option<u32>,
     pub(crate) modules: Vec<Vec<u8>>,
     pub(crate) coldplug: bool,
     pub(crate) root: Option<Root>,
@@ -98,6 +135,9 @@ impl Settings {
             rescue_delay: 10 * SECOND,
             grace: DEFAULT_GRACE,
             hostname: None,
+            services: None,
+            interfaces: Vec::new(),
+            watchdog: None,
             modules: Vec::new(),
             coldplug: false,
             root: None,
@@ -126,6 +166,7 @@ impl Settings {
         if let Some(rest) = words.rest
             && !rest.is_empty()
             && settings.run.is_none()
+            && settings.services.is_none()
         {
             settings.run = Some(Run::Command(rest));
         }
@@ -141,7 +182,19 @@ impl Settings {
         }
         let value = value.filter(|value| !value.is_empty())?;
         match name {
-            b"exec" => self.run = Some(Run::Expression(value.to_vec())),
+            b"exec" => {
+                self.run = Some(Run::Expression(value.to_vec()));
+                self.services = None;
+            }
+            b"services" => {
+                self.services = Some(CString::new(value).ok()?);
+                self.run = None;
+            }
+            b"ip" => self.interfaces.push(Interface::parse(value)?),
+            b"watchdog" => {
+                let seconds = u32::try_from(decimal(value)?).ok()?;
+                self.watchdog = Some(seconds).filter(|seconds| *seconds > 0);
+            }
             b"on-exit" => {
                 self.on_exit = match value {
                     b"respawn" => OnExit::Respawn,
@@ -175,10 +228,10 @@ impl Settings {
     /// What is executed in the new root; `None` where there is something to run, and no word about
     /// an init: then we stay PID 1.
     pub(crate) fn init_of_root(&self) -> Option<&CStr> {
-        match (&self.init, &self.run) {
-            (Some(init), _) => Some(init),
-            (None, None) => Some(c"/sbin/init"),
-            (None, Some(_)) => None,
+        match &self.init {
+            Some(init) => Some(init),
+            None if self.run.is_none() && self.services.is_none() => Some(c"/sbin/init"),
+            None => None,
         }
     }
 }
@@ -224,6 +277,36 @@ mod tests {
         let words = ["c", "d e"].map(|word| word.as_bytes().to_vec()).to_vec();
         assert_eq!(read("-- c \"d e\"").run, Some(Run::Command(words)));
         assert_eq!(read("--").run, None);
+    }
+
+    #[test]
+    fn an_address_may_have_colons() {
+        let settings =
+            read("unshared.ip=eth0:10.0.2.15/24:10.0.2.2 unshared.ip=eth1:fd00::2/64:fd00::1");
+        let one = Interface {
+            name: b"eth0".to_vec(),
+            address: [10, 0, 2, 15].into(),
+            prefix: 24,
+            gateway: Some([10, 0, 2, 2].into()),
+        };
+        let [first, second] = settings.interfaces.as_slice() else {
+            panic!("{settings:?}");
+        };
+        assert_eq!(first, &one);
+        assert_eq!(second.gateway, "fd00::1".parse().ok());
+        for wrong in
+            ["eth0", "eth0:1.2.3.4", "eth0:1.2.3.4/33", ":1.2.3.4/8", "e:1.2.3.4/8:fd00::1"]
+        {
+            assert!(read(&format!("unshared.ip={wrong}")).wrong.is_some(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_later_one_of_a_payload_and_services_counts() {
+        let settings = read("unshared.services=/etc/sv unshared.exec=sh");
+        assert_eq!((settings.services, settings.run.is_some()), (None, true));
+        let settings = read("unshared.exec=sh unshared.services=/etc/sv -- x");
+        assert_eq!((settings.services.as_deref(), settings.run), (Some(c"/etc/sv"), None));
     }
 
     #[test]
