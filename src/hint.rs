@@ -172,6 +172,7 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (
             Step::BindRoot { read_only: true, .. }
             | Step::ProtectRoot { .. }
+            | Step::ProtectKernelFiles { .. }
             | Step::MountSysIn { .. }
             | Step::MountIn { .. },
             Errno::NOSYS,

@@ -3,6 +3,8 @@
 //! Everything is mounted while the old root is still there, so that sources are found and proc can
 //! be mounted in a user namespace (which the kernel allows where one is already to be seen). What is
 //! mounted on is found inside the new root, by file descriptor: no link in it leads out.
+pub(crate) mod kernel_files;
+
 use crate::root::resolve::Resolver;
 use crate::sys::{self, ReadOnly};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

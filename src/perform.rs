@@ -79,6 +79,7 @@ pub(crate) fn in_parent(
         | Step::UnpackRoot { .. }
         | Step::MountProcIn { .. }
         | Step::MountSysIn { .. }
+        | Step::ProtectKernelFiles { .. }
         | Step::MountDevIn { .. }
         | Step::MountIn { .. }
         | Step::MountDisk { .. }
@@ -129,6 +130,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         }
         Step::MountProcIn { root, is_new } => mounts::proc(root, *is_new),
         Step::MountSysIn { root, is_new } => mounts::sys(root, *is_new),
+        Step::ProtectKernelFiles { root } => mounts::kernel_files::protect(root),
         Step::MountDevIn { root } => mounts::dev(root),
         Step::MountIn { root, mount: Mount::Bind { source, target, read_only } }
         | Step::MountIn { root, mount: Mount::Data { source, target, read_only } } => {

@@ -130,6 +130,9 @@ impl Steps {
         }
         let is_new = spec.namespaces.has(Namespace::Net);
         self.child(Step::MountSysIn { root: root(), is_new });
+        if spec.is_confined() {
+            self.child(Step::ProtectKernelFiles { root: root() });
+        }
         self.child(Step::MountDevIn { root: root() });
         self.mounts(spec, host, root());
         if spec.read_only {

@@ -2,6 +2,7 @@
 use crate::cgroup::Limit;
 use crate::error::quote;
 use crate::landlock::Access;
+use crate::mounts::kernel_files;
 use crate::network::NetStep;
 use crate::seccomp::Instruction;
 use crate::spec::capability::Capabilities;
@@ -77,6 +78,8 @@ pub(crate) enum Step {
     MountProcIn { root: CString, is_new: bool },
     /// Mounts sysfs in the root, read-only: a new one, or the caller's.
     MountSysIn { root: CString, is_new: bool },
+    /// Hides files of /proc and /sys in the root, and makes others read-only.
+    ProtectKernelFiles { root: CString },
     /// Mounts a /dev with the devices that every program expects.
     MountDevIn { root: CString },
     /// Mounts what was asked for in the root.
@@ -153,6 +156,9 @@ impl Step {
             Step::UnpackRoot { root, .. } => format!("mount tmpfs on {}", quote(root.as_bytes())),
             Step::MountProcIn { root, .. } => format!("mount {}", at(root, c"/proc")),
             Step::MountSysIn { root, .. } => format!("mount {}", at(root, c"/sys")),
+            Step::ProtectKernelFiles { root } => {
+                format!("hide files of the kernel in root {}", quote(root.as_bytes()))
+            }
             Step::MountDevIn { root } => format!("mount {}", at(root, c"/dev")),
             Step::MountIn { root, mount: Mount::Bind { source, target, .. } }
             | Step::MountIn { root, mount: Mount::Data { source, target, .. } } => {
@@ -260,6 +266,22 @@ impl Step {
             }
             Step::MountSysIn { root, is_new: false } => {
                 mount_in("--rbind -o ro /sys", root, c"/sys")
+            }
+            Step::ProtectKernelFiles { root } => {
+                let words = |list: &[(&CStr, &CStr)]| -> String {
+                    let word = |(filesystem, path): &(&CStr, &CStr)| {
+                        let path = [filesystem.to_bytes(), b"/", path.to_bytes()].concat();
+                        format!(" {}", path_in(root, &CString::new(path).unwrap_or_default()))
+                    };
+                    list.iter().map(word).collect()
+                };
+                format!(
+                    "for one in{}; do if test -e $one; then mount --bind -o ro $one $one; fi; done; \
+                     for one in{}; do if test -d $one; then mount -t tmpfs -o ro tmpfs $one; \
+                     elif test -e $one; then mount --bind /dev/null $one; fi; done",
+                    words(&kernel_files::READ_ONLY),
+                    words(&kernel_files::HIDDEN)
+                )
             }
             Step::MountDevIn { root } => format!(
                 "{} && for device in null zero full random urandom tty; do \

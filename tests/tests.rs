@@ -30,6 +30,7 @@ mod init_terminal;
 mod instance_commands;
 mod instances;
 mod jobs;
+mod kernel_files;
 mod landlock;
 mod limits;
 mod make_root;
