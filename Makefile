@@ -4,10 +4,11 @@
 # make boot     boots it in qemu, with a shell of busybox on the console (Debian's kernel)
 # make aarch64  both artifacts for aarch64: target/dist-aarch64
 # make bench    the launch next to what a user would pick instead; writes docs/performance.md
+# make old-kernels  builds, and runs tests with newer system calls taken away (as root; takes long)
 #
 # MUSL_VIA=rustup or MUSL_VIA=debian chooses where std for musl comes from (see tools/musl).
 .POSIX:
-.PHONY: all boot demo test aarch64 bench clean
+.PHONY: all boot demo old-kernels test aarch64 bench clean
 
 all:
 	tools/musl setup
@@ -21,6 +22,9 @@ test: all
 
 boot: all
 	tools/boot
+
+old-kernels: all
+	tools/old-kernels && tools/old-kernels each
 
 aarch64:
 	MUSL_TARGET=aarch64-unknown-linux-musl tools/musl setup

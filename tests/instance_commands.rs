@@ -167,3 +167,17 @@ fn what_exec_starts_ends_with_the_instance() {
     ))
     .ends_with(0);
 }
+
+#[test]
+fn exec_has_the_capabilities_the_filter_and_no_new_privs_of_the_instance() {
+    let shown = "sed -n '/^Cap\\|^NoNewPrivs\\|^Seccomp:/p' /proc/self/status";
+    for options in ["", "--privileged"] {
+        root(&format!(
+            "R=$(mktemp -d); chmod 755 $R; mkdir $R/bin; cp /bin/busybox $R/bin/sh; for one in sed sleep; do ln $R/bin/sh $R/bin/$one; done; \
+             $CLI spawn --detach --name one --pid --root $R {options} --env PATH=/bin -- sh -c \"{shown}; exec sleep 100\"; \
+             until $CLI logs one | grep -q Seccomp; do sleep 0.02; done; \
+             $CLI exec one sh -c \"{shown}\" | cmp - <($CLI logs one) && echo same; $CLI stop one; rm -r $R"
+        ))
+        .prints("one\nsame");
+    }
+}
