@@ -31,7 +31,7 @@ aarch64:
 	MUSL_TARGET=aarch64-unknown-linux-musl tools/build target/dist-aarch64
 
 bench: all
-	bench/run --write && bench/init --write && bench/roots --write && bench/services --write
+	bench/run --write && bench/init --write && bench/roots --write && bench/services --write && bench/network --write
 
 clean:
 	rm -rf target
