@@ -115,7 +115,7 @@ fn a_service_starts_once_what_is_named_in_after_is_ready_and_ends_before_it() {
 for s in a b c d; do service $s "trap 'echo -$s >>\$D/order; exit' TERM; echo +$s >>\$D/order; sleep 1000 & wait"; done
 service b 'echo +b >>$D/order; trap "echo -b >>$D/order; exit" TERM; until [ -e $D/go ]; do sleep 0.05; done; echo ready >&4; sleep 1000 & wait'
 echo 4 >s/b/notification-fd; echo b >s/a/after; printf 'a\nb\n' >s/c/after; echo c >s/d/after
-watch; await 'grep -q b order'; await is d down; sv status a c d | plain; cat order; touch go
+: >order; watch; await 'grep -q b order'; await is d down; sv status a c d | plain; cat order; touch go
 await '[ $(wc -l <order) = 4 ]'; finish; cat order"#,
     )
     .prints("down: a: Ns, normally up, want up\ndown: c: Ns, normally up, want up\ndown: d: Ns, normally up, want up\n+b\nend 0\n+b\n+a\n+c\n+d\n-d\n-c\n-a\n-b");

@@ -23,8 +23,10 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).unwrap();
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let slave = || File::from(rustix::fs::open(&name, flags, Mode::empty()).unwrap());
-        let shell = Command::new("setsid")
-            .args(["--ctty", "--wait", "bash", "--norc", "--noprofile", "-i"])
+        // Whoever runs the tests in the background has the shell ignore SIGINT, and it would pass that on.
+        let shell = Command::new("env")
+            .args(["--default-signal", "setsid", "--ctty", "--wait"])
+            .args(["bash", "--norc", "--noprofile", "-i"])
             .env("CLI", cli())
             .env("INIT", dist().join("unshared-init"))
             .env("PS1", "READY> ")
