@@ -20,6 +20,7 @@ watch() {
     read -r I </proc/$R/task/$R/children || true
 }
 finish() { kill -${1-TERM} $I; wait $R; echo "end $?"; }
+hold() { :; }
 # Numbers are not what counts.
 plain() { sed -E 's/pid [0-9]+/pid N/g; s/[0-9]+s/Ns/g; s#/tmp/[^/]*/s/##g; s/nobody watches over it/runsv not running/'; }
 # The tests' sv is runit's, or ours.
@@ -48,10 +49,11 @@ sleep 1; sv -v down b; sv status b; sv once b; await is b run; sv status b; sv k
 sv -v restart a; seen 10; sv start a; sv check a; sv term a; seen 13; await is a run; sv stop a; sv force-stop a
 cat s/a/supervise/stat s/b/supervise/stat s/a/supervise/pid; ls -l s/a/supervise | awk '{ print $1, $NF }'
 for wrong in 'down nosuch' 'down a/s' nothing 'status' 'down b nosuch s'; do sv $wrong >/dev/null 2>&1; echo $?; done
-sv up a; await is a run; touch s/a/down; sv -w 9 exit a; sv status a; echo $?
+sv up a; await is a run; touch s/a/down; hold; sv -w 9 exit a; sv status a; echo $?
 } | plain; tr '\n' ' ' <seen; finish"#;
-    // A signal does not end runsvdir as it ends us.
-    const RUNSVDIR: &str = "WATCH='runsvdir s'; finish() { kill -KILL $I; wait $R 2>/dev/null; }";
+    // A signal does not end runsvdir as it ends us; and every five seconds it starts a runsv that has
+    // ended anew.
+    const RUNSVDIR: &str = "WATCH='runsvdir s'; finish() { kill -KILL $I; wait $R 2>/dev/null; }; hold() { kill -STOP $I; }";
     let ways = ["", RUNSVDIR].map(|watch| ["", "SERVICE=yes"].map(|service| (watch, service)));
     let outcomes = std::thread::scope(|scope| {
         let runs = ways.as_flattened().iter().map(|(watch, service)| {
