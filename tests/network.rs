@@ -20,10 +20,10 @@ fn two_instances_on_one_bridge_reach_each_other_and_the_host_and_leave_nothing()
          until ip neigh show >/dev/null && ping -q -c1 -W1 10.1.0.2 >/dev/null 2>&1; do sleep 0.05; done; \
          $CLI spawn --name b --pid --bridge br0 --address 10.1.0.3/24 --address fd01::3/64 -- \
            sh -c 'for to in 10.1.0.1 10.1.0.2 fd01::1 fd01::2; do ping -q -c1 -W5 $to >/dev/null && echo $to; done'; \
-         ip -br link show br0 | cut -d ' ' -f 1; kill $a; wait $a; gone br0; \
+         $CLI list | grep -o 10.1.0.2/24,fd01::2/64; ip -br link show br0 | cut -d ' ' -f 1; kill $a; wait $a; gone br0; \
          for _ in $(seq 250); do [ $(ip -o link | wc -l) = 1 ] && break; sleep 0.02; done; ip -o link | wc -l"
     ))
-    .prints("10.1.0.1\n10.1.0.2\nfd01::1\nfd01::2\nbr0\n1");
+    .prints("10.1.0.1\n10.1.0.2\nfd01::1\nfd01::2\n10.1.0.2/24,fd01::2/64\nbr0\n1");
 }
 
 #[test]

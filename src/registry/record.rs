@@ -5,6 +5,7 @@ use super::{State, pause};
 use super::{heal, words};
 use crate::error::{Error, quote};
 use crate::spec::Spec;
+use crate::spec::network::Cidr;
 use crate::sys::again;
 use crate::walk::channel::above_standard;
 use rustix::fd::{AsFd, OwnedFd};
@@ -118,6 +119,8 @@ impl Record {
         if let Some(root) = root {
             text.extend(line("root", [root.as_bytes()]));
         }
+        let addresses: Vec<_> = spec.network.addresses.iter().map(Cidr::to_string).collect();
+        text.extend(line("addresses", addresses.iter().map(|address| address.as_bytes())));
         match (spec.command, spec.expressions.last()) {
             (Some(command), _) => text.extend(line("command", command.map(CStr::to_bytes))),
             (None, Some(expression)) => text.extend(line("command", [expression.as_bytes()])),
