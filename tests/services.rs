@@ -47,7 +47,7 @@ for command in hup interrupt quit alarm 1 2; do sv $command a; seen $((n += 1, n
 sv -v pause a; sv status a; cat s/a/supervise/stat; sv -v cont a; sv status a
 sleep 1; sv -v down b; sv status b; sv once b; await is b run; sv status b; sv kill b; await is b down; sv status b
 sv -v restart a; seen 10; sv start a; sv check a; sv term a; seen 13; await is a run; sv stop a; sv force-stop a
-cat s/a/supervise/stat s/b/supervise/stat s/a/supervise/pid; ls -l s/a/supervise | awk '{ print $1, $NF }'
+cat s/a/supervise/stat s/b/supervise/stat s/a/supervise/pid; ls -l s/a/supervise | awk '!/[.]new$/ { print $1, $NF }'
 for wrong in 'down nosuch' 'down a/s' nothing 'status' 'down b nosuch s'; do sv $wrong >/dev/null 2>&1; echo $?; done
 sv up a; await is a run; touch s/a/down; hold; sv -w 9 exit a; sv status a; echo $?
 } | plain; tr '\n' ' ' <seen; finish"#;
