@@ -158,7 +158,7 @@ pub(crate) fn fill_in_checksums(link: &CStr) -> Result<(), Errno> {
     let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
     // The last byte stays zero.
     for (place, byte) in request.ifr_name.iter_mut().take(15).zip(link.to_bytes()) {
-        *place = byte.cast_signed();
+        *place = *byte as c_char;
     }
     request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
     // SAFETY: request and value live through the call, and are what the kernel takes them for.
