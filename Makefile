@@ -2,13 +2,14 @@
 # make demo     builds, and shows the main job as an ordinary user
 # make test     builds, and runs every check (as root, or through sudo)
 # make boot     boots it in qemu, with a shell of busybox on the console (Debian's kernel)
+# make manual   man pages and completions, from the help texts: target/share
 # make aarch64  both artifacts for aarch64: target/dist-aarch64
 # make bench    the launch next to what a user would pick instead; writes docs/performance.md
 # make old-kernels  builds, and runs tests with newer system calls taken away (as root; takes long)
 #
 # MUSL_VIA=rustup or MUSL_VIA=debian chooses where std for musl comes from (see tools/musl).
 .POSIX:
-.PHONY: all boot demo old-kernels test aarch64 bench clean
+.PHONY: all boot demo manual old-kernels test aarch64 bench clean
 
 all:
 	tools/musl setup
@@ -25,6 +26,9 @@ boot: all
 
 old-kernels: all
 	tools/old-kernels && tools/old-kernels each
+
+manual:
+	cargo run -q --locked -p unshared-manual -- target/share
 
 aarch64:
 	MUSL_TARGET=aarch64-unknown-linux-musl tools/musl setup

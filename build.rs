@@ -1,8 +1,21 @@
-//! The version string: the package's version, and the git revision where there is one.
-use std::path::Path;
+//! The version string: the package's version, and the git revision where there is one. The help
+//! texts, without what the build does not have.
+use std::env;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn main() {
+#[path = "tools/manual/src/source.rs"]
+mod source;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // The fuzzers' package shares this script, from a folder of its own.
+    let help = ["help", "../help"].map(Path::new).into_iter().find(|help| help.exists());
+    let help = help.ok_or("no folder help")?;
+    println!("cargo:rerun-if-changed={}", help.display());
+    println!("cargo:rerun-if-changed=tools/manual/src/source.rs");
+    let help = source::pages(help, |_| true, source::Reader::Terminal)?;
+    std::fs::write(PathBuf::from(env::var("OUT_DIR")?).join("help"), help)?;
     println!("cargo:rerun-if-changed=.git/HEAD");
     println!("cargo:rerun-if-changed=.git/refs");
     // Without a .git of our own, git would describe whatever repository lies around us.
@@ -14,6 +27,7 @@ fn main() {
         }
         _ => println!("cargo:rustc-env=UNSHARED_VERSION={version}"),
     }
+    Ok(())
 }
 
 fn describe() -> Option<String> {

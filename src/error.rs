@@ -64,6 +64,15 @@ impl Error {
         self
     }
 
+    /// Puts something before the hint.
+    pub(crate) fn before(mut self, first: &str) -> Error {
+        self.hint = Some(match self.hint {
+            Some(hint) => format!("{first} {hint}"),
+            None => first.to_owned(),
+        });
+        self
+    }
+
     /// Sets the exit status.
     pub(crate) fn code(mut self, code: u8) -> Error {
         self.code = code;

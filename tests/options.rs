@@ -9,25 +9,68 @@ fn without_arguments_usage_goes_to_standard_output() {
 }
 
 #[test]
-fn help_and_version_are_printed_and_each_line_fits_a_terminal() {
-    for words in [
-        "help",
-        "--help",
-        "help spawn",
-        "spawn --help",
-        "spawn -h",
-        "help init",
-        "help forkn",
-        "help make-root",
-        "make-root -h",
-        "help get-root",
-    ] {
-        let outcome = root(&format!("$CLI {words}")).ends_with(0);
-        assert!(outcome.out.contains("Usage:"), "{outcome:?}");
-        assert!(outcome.out.lines().all(|line| line.chars().count() <= 80), "{outcome:?}");
+fn help_and_version_are_printed_and_fit_a_terminal() {
+    let pages = "'' --help help spawn exec attach list inspect signal stop wait logs link gc make-root \
+        get-root pack initnetns destroynetns forkn doctor init service modprobe poweroff reboot halt";
+    let topics = "namespaces network ids root process rights hooks life";
+    let script = format!(
+        "for page in {pages}; do echo \"== $page\"; $CLI help $page || exit; done 2>&1; \
+         for page in {topics}; do echo \"== $page\"; $CLI help spawn $page || exit; done 2>&1"
+    );
+    let script = script.replace("$CLI help --help", "$CLI --help").replace("'' --help ", "'' ");
+    let outcome = root(&script).ends_with(0);
+    let pages: Vec<&str> = outcome.out.split("== ").skip(1).collect();
+    assert_eq!(pages.len(), 34, "{outcome:?}");
+    for page in pages {
+        assert!(page.contains("Example: "), "{page}");
+        // A terminal has 24 lines; the prompt is on the last. One line is the name's, above.
+        assert!(page.lines().count() <= 24, "{page}");
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
     }
+    root("test \"$($CLI spawn --help)\" = \"$($CLI help spawn)\" && $CLI spawn -h | cmp - <($CLI help spawn)")
+        .prints("");
+    root("$CLI --help | cmp - <($CLI help); $CLI make-root -h | cmp - <($CLI help make-root)")
+        .prints("");
     assert!(root("$CLI --version").out.starts_with("unshared-cli 0."));
     assert!(root("$INIT --version").out.starts_with("unshared-init 0."));
+}
+
+#[test]
+fn help_spawn_all_is_every_topic() {
+    let outcome = root("$CLI help spawn all").ends_with(0);
+    for option in
+        ["--mount", "--bridge", "--map-auto", "--root", "--env", "--rlimit", "--preexec", "-v"]
+    {
+        assert!(outcome.out.contains(&format!(" {option}")), "{option}: {outcome:?}");
+    }
+    root("$CLI help spawn netwrok").complains(125, &["no help on spawn", "did you mean network?"]);
+    root("$CLI help list all | cmp - <($CLI help list)").prints("");
+}
+
+#[test]
+fn what_may_have_been_meant_is_said() {
+    for (words, meant) in [
+        ("spwan --pid", "spawn"),
+        ("lst", "list"),
+        ("help mak-root", "make-root"),
+        ("spawn --hostnam x -- true", "--hostname"),
+        ("spawn --hotsname=x -- true", "--hostname"),
+        ("spawn --die-wiht-parent -- true", "--die-with-parent"),
+        ("make-root box --initramsf x", "--initramfs"),
+        ("pack box --ouput x", "--output"),
+        ("stop web --grcae 3", "--grace"),
+        ("exec web --evn A=1 true", "--env"),
+        ("modprobe --quite x", "--quiet"),
+    ] {
+        root(&format!("$CLI {words}"))
+            .complains(125, &[&format!("did you mean {meant}?"), "see: "]);
+    }
+    root("$INIT --notification-df 3 true")
+        .init_complains(125, &["did you mean --notification-fd?"]);
+    for words in ["nonsense", "spawn --nonsense true", "spawn -Z true", "x", "''"] {
+        let outcome = root(&format!("$CLI {words}")).ends_with(125);
+        assert!(!outcome.err.contains("did you mean"), "{outcome:?}");
+    }
 }
 
 #[test]

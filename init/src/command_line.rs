@@ -2,6 +2,7 @@
 //! binary called by that name.
 use crate::descendants;
 use crate::line::Line;
+use crate::nearest;
 use crate::readiness::Readiness;
 use crate::reaper::{Ended, Reaper, Rules, Sweep};
 use crate::signal::Signal;
@@ -26,34 +27,8 @@ const DUMB_INIT: &[u8] = b"dumb-init";
 /// The status for "unshared itself failed", usage errors among it.
 const FAILED: u8 = 125;
 
-/// The help text.
-pub const HELP: &str = "Usage: unshared-init [OPTION]... [--] COMMAND [ARGUMENT]...
-
-Runs COMMAND as PID 1 should: reaps every orphan, forwards every signal, and
-ends with COMMAND's exit status (128+N if signal N killed it) once nothing is
-left. Takes tini's options and variables, and called dumb-init, dumb-init's.
-
-  -s               subreaper: where this is not PID 1, orphans come here too
-  -g               COMMAND gets a process group, and every signal goes to it all
-  -p SIGNAL        what COMMAND gets when the parent of this process ends
-  --parent-fd FD   a pidfd, pipe or socket that tells of the parent's end
-  -e STATUS        this exit status counts as 0 (repeatable)
-  -r FROM:TO       pass signal FROM on as TO, with TO 0 not at all (repeatable)
-  --grace SECONDS  what COMMAND leaves behind gets TERM, and KILL after so many
-                   seconds (default 10); as soon as nothing is left, it is over
-  --restart WHEN   start COMMAND again: never (default), on-failure or always,
-                   after 0.1 to 30 seconds, until TERM, INT or QUIT comes
-  --notification-fd FD  COMMAND writes a newline there once it is ready
-  --ready-exec EXPR     what /bin/sh runs then (or after sd_notify's READY=1)
-  --re-raise       end by the signal that killed COMMAND
-  --services DIR   no COMMAND, but runit's service directories in DIR
-  -w               say which orphans are reaped
-  -v, -q           say more (repeatable), say nothing but errors
-  -h, --help       this text
-  --version        name and version
-
-Example: unshare --pid --fork --mount-proc unshared-init -- sh -c 'sleep 1 &'
-";
+/// The help text. The line of `--services` is there only where that is in the program.
+pub const HELP: &str = include_str!("../help");
 
 /// What watches over services has to know.
 pub struct Services {
@@ -90,14 +65,21 @@ pub fn run(
                 FAILED
             }
         },
-        Ok(Request::Help) => print(&[HELP.as_bytes()]),
+        Ok(Request::Help) => help(services.is_some()),
         Ok(Request::Version) => print(&[NAME, b" ", version.as_bytes(), b"\n"]),
         Err(options::Wrong(problem, word)) => {
-            complaint(problem)
-                .text(b" ")
-                .quoted(word.to_bytes())
-                .text(b" (see: unshared-init --help)")
-                .say();
+            let line = complaint(problem).text(b" ").quoted(word.to_bytes()).text(b" (");
+            let options = nearest::options(HELP.as_bytes());
+            let meant = if word.to_bytes().starts_with(b"-") {
+                nearest::nearest(word.to_bytes(), options).filter(|meant| *meant != word.to_bytes())
+            } else {
+                None
+            };
+            let line = match meant {
+                Some(meant) => line.text(b"did you mean ").text(meant).text(b"? "),
+                None => line,
+            };
+            line.text(b"see: unshared-init --help)").say();
             FAILED
         }
     }
@@ -239,6 +221,15 @@ fn complaint(text: &[u8]) -> Line {
 /// A line about a system call that failed.
 fn failure(attempt: &[u8], errno: Errno) {
     complaint(attempt).errno(errno).say();
+}
+
+fn help(has_services: bool) -> u8 {
+    for line in HELP.as_bytes().split_inclusive(|byte| *byte == b'\n') {
+        if (has_services || !line.starts_with(b"  --services")) && print(&[line]) != 0 {
+            return FAILED;
+        }
+    }
+    0
 }
 
 /// Prints what was asked for; the status says whether it could be printed.

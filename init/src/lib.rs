@@ -17,6 +17,7 @@ pub mod descendants;
 pub mod errno;
 pub mod exec;
 pub mod line;
+pub mod nearest;
 pub mod number;
 mod readiness;
 pub mod reaper;

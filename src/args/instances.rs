@@ -1,5 +1,5 @@
 //! The command lines of the commands for named instances.
-use super::Request;
+use super::{Request, help};
 use crate::error::{Error, quote};
 use crate::instances::Instances;
 use crate::root::place::{NAMES, is_name};
@@ -12,70 +12,15 @@ use unshared_init::sys::Arguments;
 
 mod exec;
 
-pub(crate) use exec::{EXEC_HELP, parse_exec};
-
-pub(crate) const LIST_HELP: &str = "\
-Usage: unshared-cli list [--json] [-q]
-
-Lists the named instances. AGE is since the start; STATE is starting, running,
-ended:STATUS, or lost where the launcher was killed (see: unshared-cli gc).
-
-  --json       all that is known of each, as JSON
-  -q, --quiet  names only
-
-Example: unshared-cli list -q
-";
-
-pub(crate) const INSPECT_HELP: &str = "\
-Usage: unshared-cli inspect NAME
-
-Prints all that is known of an instance, as JSON.
-
-Example: unshared-cli inspect web
-";
-
-pub(crate) const SIGNAL_HELP: &str = "\
-Usage: unshared-cli signal NAME SIGNAL
-
-Sends a signal, by name or by number, to the first process of an instance, which
-passes it on to the command if it is our init.
-
-Example: unshared-cli signal web HUP
-";
-
-pub(crate) const STOP_HELP: &str = "\
-Usage: unshared-cli stop NAME [--grace SECONDS]
-
-Sends TERM to an instance, and KILL when the grace period is over (10 seconds,
-unless told otherwise). Returns once nothing of it is left; no later.
-
-Example: unshared-cli stop web --grace 2
-";
-
-pub(crate) const WAIT_HELP: &str = "\
-Usage: unshared-cli wait NAME
-
-Waits for the end of an instance, and ends with its exit status. Of a detached
-one that can be had also after its end, until its record is removed.
-
-Example: unshared-cli wait web; echo $?
-";
-
-pub(crate) const LINK_HELP: &str = "\
-Usage: unshared-cli link NAME NAME
-
-Makes a pair of links straight between two running instances, with link-local
-addresses, and writes each into the other's /etc/hosts. Both need a network and
-a mount namespace of their own. The pair goes with the first that ends.
-
-Example: unshared-cli link web db && unshared-cli exec web -- ping -c 1 db
-";
+pub(crate) use exec::parse_exec;
 
 /// `link`.
 pub(crate) fn parse_link(arguments: Arguments) -> Result<Request, Error> {
     let words: Vec<&CStr> = arguments.collect();
     match words.as_slice() {
-        [word, ..] if matches!(word.to_bytes(), b"--help" | b"-h") => Ok(Request::Print(LINK_HELP)),
+        [word, ..] if matches!(word.to_bytes(), b"--help" | b"-h") => {
+            Ok(Request::Print(help::of("link")))
+        }
         [one, other] => {
             if let Some(wrong) = [one, other].into_iter().find(|name| !is_name(name.to_bytes())) {
                 let wrong = quote(wrong.to_bytes());
@@ -87,26 +32,6 @@ pub(crate) fn parse_link(arguments: Arguments) -> Result<Request, Error> {
         _ => Err(Error::usage("the names of two instances are needed", "link")),
     }
 }
-
-pub(crate) const GC_HELP: &str = "\
-Usage: unshared-cli gc
-
-Ends the instances whose launcher was killed, takes away what they left, runs
-their postexec hooks, removes the records of those that have ended, and prints
-the names of those that had a launcher killed.
-
-Example: unshared-cli gc
-";
-
-pub(crate) const LOGS_HELP: &str = "\
-Usage: unshared-cli logs NAME [-f]
-
-Prints what an instance has written: a detached one, or one with --log FILE.
-
-  -f, --follow  what it writes from now on as well, until it has ended
-
-Example: unshared-cli logs web -f
-";
 
 /// A command line of one name and a few options.
 struct Reader {
@@ -186,7 +111,7 @@ impl Reader {
     }
 
     fn unknown(&self, option: &str) -> Error {
-        self.usage(format!("there is no option {}", quote(option)))
+        help::no_option(self.command, option)
     }
 }
 
@@ -197,7 +122,7 @@ pub(crate) fn parse_list(arguments: Arguments) -> Result<Request, Error> {
     while let Some(word) = reader.word()? {
         match word {
             Word::Option(option) => match option.as_str() {
-                "" => return Ok(Request::Print(LIST_HELP)),
+                "" => return Ok(Request::Print(help::of(reader.command))),
                 "--json" => json = true,
                 "-q" | "--quiet" => names = true,
                 other => return Err(reader.unknown(other)),
@@ -216,7 +141,6 @@ pub(crate) fn parse_list(arguments: Arguments) -> Result<Request, Error> {
 /// A command that takes a name and nothing else.
 fn parse_name(
     command: &'static str,
-    help: &'static str,
     arguments: Arguments,
     make: fn(CString) -> Instances,
 ) -> Result<Request, Error> {
@@ -224,7 +148,9 @@ fn parse_name(
     let mut name = None;
     while let Some(word) = reader.word()? {
         match word {
-            Word::Option(option) if option.is_empty() => return Ok(Request::Print(help)),
+            Word::Option(option) if option.is_empty() => {
+                return Ok(Request::Print(help::of(command)));
+            }
             Word::Option(option) => return Err(reader.unknown(&option)),
             Word::Value(word) => reader.name(word, &mut name)?,
         }
@@ -234,12 +160,12 @@ fn parse_name(
 
 /// `inspect`.
 pub(crate) fn parse_inspect(arguments: Arguments) -> Result<Request, Error> {
-    parse_name("inspect", INSPECT_HELP, arguments, Instances::Inspect)
+    parse_name("inspect", arguments, Instances::Inspect)
 }
 
 /// `wait`.
 pub(crate) fn parse_wait(arguments: Arguments) -> Result<Request, Error> {
-    parse_name("wait", WAIT_HELP, arguments, Instances::Wait)
+    parse_name("wait", arguments, Instances::Wait)
 }
 
 /// `signal`.
@@ -248,7 +174,9 @@ pub(crate) fn parse_signal(arguments: Arguments) -> Result<Request, Error> {
     let (mut name, mut signal) = (None, None);
     while let Some(word) = reader.word()? {
         match word {
-            Word::Option(option) if option.is_empty() => return Ok(Request::Print(SIGNAL_HELP)),
+            Word::Option(option) if option.is_empty() => {
+                return Ok(Request::Print(help::of(reader.command)));
+            }
             Word::Option(option) => return Err(reader.unknown(&option)),
             Word::Value(word) if name.is_some() && signal.is_none() => {
                 let parsed = Signal::parse(word.as_bytes());
@@ -270,7 +198,7 @@ pub(crate) fn parse_stop(arguments: Arguments) -> Result<Request, Error> {
     while let Some(word) = reader.word()? {
         match word {
             Word::Option(option) => match option.as_str() {
-                "" => return Ok(Request::Print(STOP_HELP)),
+                "" => return Ok(Request::Print(help::of(reader.command))),
                 "--grace" => {
                     let value = reader.value()?;
                     let parsed = seconds(value.as_bytes());
@@ -293,7 +221,7 @@ pub(crate) fn parse_logs(arguments: Arguments) -> Result<Request, Error> {
     while let Some(word) = reader.word()? {
         match word {
             Word::Option(option) => match option.as_str() {
-                "" => return Ok(Request::Print(LOGS_HELP)),
+                "" => return Ok(Request::Print(help::of(reader.command))),
                 "-f" | "--follow" => follow = true,
                 other => return Err(reader.unknown(other)),
             },
@@ -308,7 +236,7 @@ pub(crate) fn parse_logs(arguments: Arguments) -> Result<Request, Error> {
 pub(crate) fn parse_gc(arguments: Arguments) -> Result<Request, Error> {
     match arguments.first().map(|word| word.to_bytes()) {
         None => Ok(Request::Instances(Instances::Collect)),
-        Some(b"--help" | b"-h") => Ok(Request::Print(GC_HELP)),
+        Some(b"--help" | b"-h") => Ok(Request::Print(help::of("gc"))),
         Some(word) => Err(Error::usage(format!("gc takes no {}", quote(word)), "gc")),
     }
 }

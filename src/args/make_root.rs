@@ -1,46 +1,11 @@
 //! The command lines of `get-root` and `make-root`.
-use super::Request;
+use super::{Request, help};
 use crate::error::{Error, quote};
 use crate::root::MakeRoot;
 use lexopt::{Arg, Parser};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use unshared_init::sys::Arguments;
-
-pub(crate) const HELP: &str = "\
-Usage: unshared-cli make-root TYPE [OPTION]...
-
-Makes a root: the directory that \"unshared-cli get-root TYPE\" prints. It is
-there as a whole or not at all. To a root that is there, --bin and --add add.
-
-TYPE is a name of letters, digits, \".\", \"_\" and \"-\", or an absolute path.
-
-  --initramfs FILE      unpack this image: cpio archives (newc), as they are or
-                        compressed, one after the other; - is standard input
-  --max-size BYTES      the most that the image may come to, 1 kB for each entry
-                        included; k, M, G may follow (default 4G)
-  --bin PROGRAM         copy PROGRAM with all that it needs: libraries, scripts'
-                        interpreters and others (repeatable)
-  --add PATH[:DST]      copy a file or a folder, to DST in the root (repeatable)
-  --list                print what --bin and --add would copy, what is missing
-  --tmpfs[=SIZE]        the root is a tmpfs of its own (needs root)
-  --force               replace a root that is there by one from an image; go on
-                        although something is missing
-
-Roots are in $UNSHARED_ROOT. Where that is not set, root's are in /var/unshared,
-another user's in $XDG_DATA_HOME/unshared or ~/.local/share/unshared.
-
-Example: unshared-cli make-root box --bin bash --bin ls
-";
-
-pub(crate) const GET_HELP: &str = "\
-Usage: unshared-cli get-root TYPE
-
-Prints the path of a root. An absolute path is printed as it is. Nothing is
-made. \"unshared-cli help make-root\" says where roots are.
-
-Example: ls \"$(unshared-cli get-root rescue)\"
-";
 
 /// Reads the arguments that follow on `make-root`.
 pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
@@ -49,7 +14,9 @@ pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
     let mut root = None;
     while let Some(argument) = parser.next().map_err(explain)? {
         match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Print(HELP)),
+            Arg::Short('h') | Arg::Long("help") => {
+                return Ok(Request::Print(help::of("make-root")));
+            }
             Arg::Long("initramfs") => {
                 let value = text(parser.value().map_err(explain)?, "--initramfs")?;
                 once(&mut request.image, value, "--initramfs")?;
@@ -83,7 +50,7 @@ pub(crate) fn parse_get(arguments: Arguments) -> Result<Request, Error> {
     let mut root = None;
     while let Some(argument) = parser.next().map_err(explain)? {
         match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Print(GET_HELP)),
+            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Print(help::of("get-root"))),
             Arg::Value(word) if root.is_none() => root = Some(text(word, "TYPE")?),
             other => return Err(explain(other.unexpected())),
         }

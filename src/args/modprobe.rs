@@ -1,21 +1,8 @@
 //! The command line of `modprobe`, as the kernel has it when it asks for a module.
-use super::Request;
+use super::{Request, help};
 use crate::error::Error;
 use std::ffi::CStr;
 use unshared_init::sys::Arguments;
-
-pub(crate) const HELP: &str = "\
-Usage: unshared-cli modprobe [-q] [-a] MODULE...
-
-Loads kernel modules with all that they need, from /lib/modules. MODULE is a
-name or an alias (modules.alias). Called as modprobe, it is the same, so that
-the kernel finds it where it asks for a module.
-
-  -q, --quiet  no message for a module that there is not
-  -a, --all    what is done anyway: each word is a module
-
-Example: unshared-cli modprobe squashfs overlay
-";
 
 /// What is wanted of `modprobe`.
 #[derive(Default)]
@@ -31,10 +18,9 @@ pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
         match word.to_bytes() {
             b"-q" | b"--quiet" => request.quiet = true,
             b"-a" | b"--all" | b"--" => {}
-            b"-h" | b"--help" => return Ok(Request::Print(HELP)),
+            b"-h" | b"--help" => return Ok(Request::Print(help::of("modprobe"))),
             [b'-', ..] => {
-                let option = crate::error::quote(word.to_bytes());
-                return Err(Error::usage(format!("there is no option {option}"), "modprobe"));
+                return Err(help::no_option("modprobe", &word.to_string_lossy()));
             }
             _ => request.modules.push(word),
         }

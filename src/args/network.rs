@@ -1,6 +1,6 @@
 //! The options of `spawn` that are about links, and the commands for named network namespaces.
-use super::Request;
 use super::spawn::{once, wrong};
+use super::{Request, help};
 use crate::error::{Error, quote};
 use crate::network::netns;
 use crate::spec::network::{self, Cidr, Moved, Network, Publish};
@@ -60,33 +60,12 @@ fn mtu(text: &str) -> Result<u32, &'static str> {
     if (68..=65535).contains(&mtu) { Ok(mtu) } else { Err(EXPECTED) }
 }
 
-pub(super) const INIT_HELP: &str = "\
-Usage: unshared-cli initnetns BRIDGE NAME ADDRESS/PREFIX
-
-Makes the network namespace NAME, as 'ip netns add' does, with lo up, and in it
-a link eth0 with that address, whose other end is a port of BRIDGE. What is
-there already is used: the namespace, the bridge, the link, the address. Called
-as initnetns, it is the same.
-
-Example: unshared-cli initnetns br0 web 10.0.0.2/24
-";
-
-pub(super) const DESTROY_HELP: &str = "\
-Usage: unshared-cli destroynetns BRIDGE NAME
-
-Ends what runs in the network namespace NAME (TERM, and KILL after 5 seconds),
-and removes it, with its link; and BRIDGE if initnetns or spawn made it and
-nobody else uses it. Called as destroynetns, it is the same.
-
-Example: unshared-cli destroynetns br0 web
-";
-
 /// `BRIDGE NAME ADDRESS/PREFIX`.
 pub(super) fn parse_init(arguments: Arguments) -> Result<Request, Error> {
     let command = "initnetns";
     let words: Vec<&CStr> = arguments.collect();
     match words.as_slice() {
-        [word, ..] if is_help(word) => Ok(Request::Print(INIT_HELP)),
+        [word, ..] if is_help(word) => Ok(Request::Print(help::of(command))),
         [bridge, name, address] => {
             let text = address.to_str().unwrap_or_default();
             let address = Cidr::parse(text).map_err(|problem| bad(address, problem, command))?;
@@ -102,7 +81,7 @@ pub(super) fn parse_destroy(arguments: Arguments) -> Result<Request, Error> {
     let command = "destroynetns";
     let words: Vec<&CStr> = arguments.collect();
     match words.as_slice() {
-        [word, ..] if is_help(word) => Ok(Request::Print(DESTROY_HELP)),
+        [word, ..] if is_help(word) => Ok(Request::Print(help::of(command))),
         [bridge, name] => {
             let (bridge, name) = (bridge_name(bridge, command)?, netns_name(name, command)?);
             Ok(Request::Netns(netns::Request::Destroy { bridge, name }))

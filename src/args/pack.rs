@@ -7,25 +7,6 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use unshared_init::sys::Arguments;
 
-pub(crate) const HELP: &str = "\
-Usage: unshared-cli pack TYPE -o FILE [OPTION]...
-
-Writes a root as an initramfs that boots: a cpio archive (newc) with this
-program as /init. The same root gives the same bytes; files are not newer than
-$SOURCE_DATE_EPOCH, where that is set.
-
-  -o, --output FILE    the image; it is there as a whole or not at all
-  --exec EXPRESSION    what the machine runs
-  --services DIR       a folder of services in the root, which it runs instead
-  --cmdline WORDS      more words as on the kernel's command line, which has the
-                       last word (docs/initramfs.md)
-  --modules NAME,...   kernel modules with all that they need (repeatable)
-  --kernel RELEASE     the kernel that they are of (default: the one that runs)
-  --compress HOW       gzip (default) or none
-
-Example: unshared-cli pack app -o app.img --exec 'erl -noshell -s app'
-";
-
 /// Reads the arguments that follow on `pack`.
 pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
     let words = arguments.map(|word| OsStr::from_bytes(word.to_bytes()).to_owned());
@@ -34,7 +15,9 @@ pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
     let mut root = None;
     while let Some(argument) = parser.next().map_err(explain)? {
         match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Request::Print(HELP)),
+            Arg::Short('h') | Arg::Long("help") => {
+                return Ok(Request::Print(super::help::of("pack")));
+            }
             Arg::Short('o') | Arg::Long("output") => {
                 request.output = text(&mut parser, "--output")?;
             }

@@ -6,31 +6,6 @@ use std::ffi::CStr;
 use unshared_init::number::decimal;
 use unshared_init::sys::{Arguments, Environment};
 
-pub(crate) const HELP: &str = "\
-Usage: unshared-cli service [-v] [-w SECONDS] COMMAND SERVICE...
-
-Commands what watches over services: init --services, or runit. A SERVICE is a
-path if it begins with . or / or ends with /, otherwise a name in $SVDIR
-(default /etc/service).
-
-  status                 say what is so
-  up, down, once         start it, end it, start it without doing so again
-  exit                   end it, and watch over it no longer
-  term, kill, hup, pause, cont, alarm, interrupt, quit, 1, 2
-                         send it that signal
-  start, stop, restart, reload, try-restart, shutdown, check
-                         up, down, ... and wait until it is so
-  force-stop, force-reload, force-restart, force-shutdown
-                         the same, and kill it when the time is over
-  -v                     wait until it is so
-  -w SECONDS             wait that long (default $SVWAIT, or 7), as -v
-
-The exit status is the number of services that it failed for, 99 at most; 100
-for a wrong command line. As of sv(8).
-
-Example: unshared-cli service restart web
-";
-
 /// The status for a wrong command line, as of sv(8).
 const WRONG: u8 = 100;
 
@@ -51,7 +26,7 @@ fn read(mut arguments: Arguments) -> Result<Request, Error> {
         };
         match word.to_bytes() {
             b"-v" => verbose = true,
-            b"-h" | b"--help" => return Ok(Request::Print(HELP)),
+            b"-h" | b"--help" => return Ok(Request::Print(super::help::of("service"))),
             [b'-', b'w', attached @ ..] => {
                 let attached = (!attached.is_empty()).then_some(attached);
                 let value = attached.or_else(|| arguments.next().map(CStr::to_bytes));

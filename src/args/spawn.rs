@@ -1,5 +1,5 @@
 //! The command line of `spawn`.
-use super::Request;
+use super::{Request, help};
 use crate::cgroup::Limit;
 use crate::error::{Error, quote};
 use crate::landlock::Access;
@@ -16,87 +16,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use unshared_init::number::{decimal, seconds};
 use unshared_init::reaper::Restart;
 use unshared_init::sys::Arguments;
-
-pub(crate) const HELP: &str = "\
-Usage: unshared-cli spawn [OPTION]... [--] COMMAND [ARGUMENT]...
-
-Runs COMMAND in new namespaces, waits for it, and ends with its exit status.
-
-Namespaces (=FILE keeps one alive at FILE; not for --pid):
-  -m, --mount[=FILE]    -u, --uts[=FILE]     -i, --ipc[=FILE]  -n, --net[=FILE]
-  -p, --pid             -U, --user[=FILE]    -C, --cgroup[=FILE]
-  -T, --time[=FILE]     --all                all eight
-  --no-init             COMMAND itself is PID 1, not our reaper
-  --no-proc             leave /proc alone
-  --grace SECONDS       from TERM to KILL for what COMMAND leaves (default 10)
-  --restart WHEN        start COMMAND again: never, on-failure or always
-  --monotonic SECONDS, --boottime SECONDS    offsets of the clocks inside
-Its network (each implies --net):
-  --bridge BRIDGE       a link to this bridge, which is made where it is missing
-  --bridge-address ADDRESS/PREFIX    yours on that bridge (repeatable)
-  --macvlan LINK, --ipvlan LINK      instead: a link upon one of yours
-  --move-link LINK[:NAME]            lends a link of yours (repeatable)
-  --address ADDRESS/PREFIX           of that link (repeatable)
-  --gateway ADDRESS     the way to everywhere else; one for IPv4, one for IPv6
-  --link-name NAME      how it is called inside (default eth0)
-  --mac ADDRESS         --mtu BYTES          --offload  faster frames
-  --nat                 what leaves the bridge's network leaves as the host's
-  --pasta               for an ordinary user: what pasta(1) can give
-  --publish HOSTPORT:PORT[/udp]      a port of yours leads inside (repeatable)
-  --dns ADDRESS         the name server (repeatable)
-  --hosts NAME=ADDRESS  what /etc/hosts says besides localhost (repeatable)
-Ids:
-  -r, --map-root-user   you are root inside (what --user does by itself)
-  -c, --map-current-user  you keep your ids inside
-  --map-auto            you are root, your subordinate ids follow from 1
-  --map-users INNER:OUTER:COUNT, --map-groups INNER:OUTER:COUNT
-  --uid UID, --gid GID  ids of COMMAND
-What COMMAND finds:
-  --root NAME|/PATH     this directory is / (a NAME: in the directory of roots)
-  --read-only           it cannot be changed    --overlay  changes to it vanish
-  --unpack IMAGE        an initramfs image is unpacked there, for this run alone
-  --bind SRC:DST[:ro]   SRC of yours at DST       --tmpfs DST[:SIZE]
-  --data-dir SRC:DST[:ro]  the same; of an image or a device, its filesystem
-  --hostname NAME       --domainname NAME    --cwd DIRECTORY
-  --env NAME=VALUE      --clear-env          --keep-fd FD
-  --exec WORD...        a shell expression to run first (repeatable; the last is
-                        the command where no COMMAND follows)
-  --chroot WORD...      an expression that is the way into the root, not ours,
-                        run with the root's path and COMMAND behind it
-What COMMAND may do:
-  --rlimit NAME=SOFT[:HARD]  a limit of prlimit(1), such as nofile=100
-  --cap-drop NAME, --cap-add NAME    a capability, or \"all\" (repeatable); with
-                        --root it has those of containers, but mknod; a UID that
-                        is not root has those that were added
-  --no-new-privs        set-user-ID programs give it nothing: by itself with
-                        --root, --user or a filter, unless --new-privs
-  --seccomp FILE        a compiled filter of its system calls, or \"none\", or
-                        \"default\": ours, which comes with --root
-  --seccomp-log         what is refused goes to the kernel's log
-  --privileged          with --root, take nothing away
-  --limit FILE=VALUE    of a cgroup of its own: memory.max=64M (repeatable)
-  --ro-path PATH, --rw-path PATH  without one, open only what is below these
-Hooks, shell expressions that see NAME and ROOT (repeatable):
-  --preexec WORD...     on your side, before anything; if it fails, status 2
-  --postexec WORD...    on your side, after everything; sees UNSHARED_STATUS
-  --pre-mount WORD...   inside, before anything is mounted
-  --post-mount WORD...  inside, once COMMAND and what it left behind have ended
-  --name NAME           what they see as NAME; with --uts the host name too
-Its life and end:
-  --die-with-parent     COMMAND is killed when unshared-cli is
-  --detach              return once COMMAND is executed, and print its name
-  --pty                 a terminal of its own, carried to yours
-  --log FILE|-          its output goes to FILE, or stays yours (detached,
-                        without this: it is kept for \"unshared-cli logs\")
-  --log-max SIZE        keep the last SIZE bytes of it (detached: 1m)
-What you find:
-  --dry-run             print what would be done, as a shell script
-  --re-raise            an end by the signal that killed COMMAND
-  --status-fd FD        what happens, as JSON, one object a line
-  -v, --verbose         each step as it is done
-
-Example: unshared-cli spawn --all --hostname box -- sh -c 'hostname; ps ax'
-";
 
 /// Reads the arguments that follow on `spawn`.
 ///
@@ -117,7 +36,7 @@ pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
             break;
         }
         if matches!(argument, Arg::Short('h') | Arg::Long("help")) {
-            return Ok(Request::Print(HELP));
+            return Ok(Request::Print(help::of("spawn")));
         }
         reader.option(argument_name(&argument), &mut parser)?;
     }
@@ -249,10 +168,7 @@ impl Reader {
             "--post-mount" => spec.post_mount.push(expression(parser, name)?),
             "--chroot" => once(&mut spec.chroot, expression(parser, name)?, name)?,
             _ if super::network::take(&mut spec.network, name, value)? => {}
-            _ => {
-                let option = quote(name);
-                return Err(Error::usage(format!("there is no option {option}"), "spawn"));
-            }
+            _ => return Err(help::no_option("spawn", name)),
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! The command line of `exec`.
-use super::super::{Request, explain};
+use super::super::{Request, explain, help};
 use super::{Reader, Word};
 use crate::error::Error;
 use crate::instances::Instances;
@@ -7,21 +7,6 @@ use crate::instances::exec::{Execute, User};
 use crate::spec::idmap::parse_id;
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::Arguments;
-
-pub(crate) const EXEC_HELP: &str = "\
-Usage: unshared-cli exec NAME [OPTION]... [--] COMMAND [ARGUMENT]...
-
-Runs COMMAND in an instance that runs: in its namespaces, its root and its
-cgroup, with the ids, capabilities and limits that its own command has. Ends
-with COMMAND's exit status. Also called attach.
-
-  -t, --tty              a terminal of its own, carried to yours
-  --user UID[:GID]|NAME  other ids; a NAME is one of the instance's /etc/passwd
-  --cwd DIRECTORY        another directory
-  --env NAME=VALUE       a variable more (repeatable)
-
-Example: unshared-cli exec web -- sh -c 'id; ps ax'
-";
 
 /// `exec`. The command is all from the second word on that is no option, or from `--`.
 pub(crate) fn parse_exec(arguments: Arguments) -> Result<Request, Error> {
@@ -33,7 +18,7 @@ pub(crate) fn parse_exec(arguments: Arguments) -> Result<Request, Error> {
         let Some(word) = reader.word()? else { break None };
         match word {
             Word::Option(option) => match option.as_str() {
-                "" => return Ok(Request::Print(EXEC_HELP)),
+                "" => return Ok(Request::Print(help::of("exec"))),
                 "-t" | "--tty" => pty = true,
                 "--user" => user = Some(parse_user(&mut reader)?),
                 "--cwd" => {

@@ -38,8 +38,10 @@ proptest! {
         prop_oneof![
             "[^\0]{0,9}",
             "--?[a-z-]{0,9}(=[^\0]{0,3})?",
-            proptest::sample::select(HELP.split_ascii_whitespace().collect::<Vec<_>>())
-                .prop_map(ToOwned::to_owned),
+            proptest::sample::select(
+                help::text("spawn", "all").unwrap().split_ascii_whitespace()
+                    .map(ToOwned::to_owned).collect::<Vec<_>>(),
+            ),
         ],
         0..9,
     )) {
