@@ -4,12 +4,13 @@
 # make boot     boots it in qemu, with a shell of busybox on the console (Debian's kernel)
 # make manual   man pages and completions, from the help texts: target/share
 # make aarch64  both artifacts for aarch64: target/dist-aarch64
+# make size     where the bytes of the binary are
 # make bench    the launch next to what a user would pick instead; writes docs/performance.md
 # make old-kernels  builds, and runs tests with newer system calls taken away (as root; takes long)
 #
 # MUSL_VIA=rustup or MUSL_VIA=debian chooses where std for musl comes from (see tools/musl).
 .POSIX:
-.PHONY: all boot demo manual old-kernels test aarch64 bench clean
+.PHONY: all boot demo manual old-kernels test aarch64 size bench clean
 
 all:
 	tools/musl setup
@@ -33,6 +34,9 @@ manual:
 aarch64:
 	MUSL_TARGET=aarch64-unknown-linux-musl tools/musl setup
 	MUSL_TARGET=aarch64-unknown-linux-musl tools/build target/dist-aarch64
+
+size: all
+	tools/size
 
 bench: all
 	bench/run --write && bench/init --write && bench/roots --write && bench/services --write && bench/network --write
