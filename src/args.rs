@@ -74,6 +74,15 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     };
     match command.to_bytes() {
         b"spawn" => spawn::parse(arguments),
+        other => parse_other(other, arguments),
+    }
+}
+
+/// The words of a command that is not a launch: apart, as `run_other` is.
+#[cold]
+#[inline(never)]
+fn parse_other(command: &[u8], arguments: Arguments) -> Result<Request, Error> {
+    match command {
         b"make-root" => make_root::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
         b"forkn" => forkn(arguments),

@@ -52,6 +52,8 @@ pub(crate) struct Cgroup(OwnedFd);
 
 impl Cgroup {
     /// Launcher, before there is a child: makes it, with all limits or not at all.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn make(limits: &[Limit], journal: &mut Journal) -> Result<Cgroup, Error> {
         let parent = place::parent(limits)?;
         let number = std::process::id();

@@ -20,6 +20,8 @@ use std::ffi::CStr;
 
 /// The filesystem that a device or an image file holds, as mount(2) calls it; `None` for a directory,
 /// and for any other file.
+#[cold]
+#[inline(never)]
 pub(crate) fn look(path: &CStr) -> Result<Option<&'static CStr>, Error> {
     let attempt = || format!("look at {}", quote(path.to_bytes()));
     let status = rustix::fs::stat(path).map_err(|errno| Error::system(attempt(), errno))?;
@@ -43,6 +45,8 @@ pub(crate) fn look(path: &CStr) -> Result<Option<&'static CStr>, Error> {
 
 /// Mounts the filesystem of a device or an image file nowhere yet; the descriptor is its root. It is
 /// read-only where that is wanted, and where the file is.
+#[cold]
+#[inline(never)]
 pub(crate) fn mount(path: &CStr, kind: &CStr, read_only: bool) -> Result<OwnedFd, Error> {
     let failed = |errno| {
         let attempt = format!("open {} to mount it", quote(path.to_bytes()));

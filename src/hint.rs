@@ -20,6 +20,8 @@ mod refused;
 use refused::NEEDS_ADMIN;
 
 /// The clone with all namespaces failed.
+#[cold]
+#[inline(never)]
 pub(crate) fn for_clone(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Error {
     let names: Vec<_> = namespaces.iter().map(Namespace::option).collect();
     let attempt = match names.as_slice() {
@@ -70,6 +72,8 @@ fn sysctl(name: &str) -> Option<u64> {
 }
 
 /// A step of the parent's failed.
+#[cold]
+#[inline(never)]
 pub(crate) fn for_step(step: &Step, spec: &Spec, pid: Pid, failure: Failure) -> Error {
     let Failure { errno, reason, code } = failure;
     Error::system(step.attempt(pid.as_raw_nonzero().get()), errno)
@@ -78,6 +82,8 @@ pub(crate) fn for_step(step: &Step, spec: &Spec, pid: Pid, failure: Failure) -> 
 }
 
 /// The child said that something failed. `missing` is what the command lacks in its root.
+#[cold]
+#[inline(never)]
 pub(crate) fn for_failed(
     spec: &Spec,
     plan: &Plan,

@@ -17,6 +17,8 @@ use unshared_init::sys::{Arguments, Environment, Memory, SignalState, change_of}
 const PREEXEC_FAILED: u8 = 2;
 
 /// What a hook sees besides the caller's environment: NAME, ROOT, and what else there is by then.
+#[cold]
+#[inline(never)]
 pub(crate) fn environment(
     spec: &Spec,
     root: Option<&CString>,
@@ -45,6 +47,8 @@ pub(crate) fn environment(
 
 /// Runs an expression and waits for its end. `signals` is what the hook is to do about them, where
 /// that is not what we do.
+#[cold]
+#[inline(never)]
 pub(crate) fn run(
     expression: &CStr,
     environment: Environment,
@@ -94,6 +98,8 @@ impl Payload for Hook<'_> {
 }
 
 /// What is wrong if a hook did not succeed.
+#[cold]
+#[inline(never)]
 pub(crate) fn failure(
     kind: &str,
     expression: &CStr,

@@ -77,6 +77,8 @@ impl Host {
     }
 }
 
+#[cold]
+#[inline(never)]
 fn filesystem(mount: &Mount) -> Result<Option<&'static CStr>, Error> {
     match mount {
         Mount::Data { source, .. } => crate::disk::look(source),
@@ -106,12 +108,16 @@ fn is_directory(path: &CStr) -> bool {
 }
 
 /// The path of the root that is called so.
+#[cold]
+#[inline(never)]
 fn root_at(name: &[u8]) -> Result<CString, Error> {
     let path = crate::root::place::path_of(name)?;
     CString::new(path.into_os_string().into_vec()).map_err(|_| Error::plain("a zero byte"))
 }
 
 /// The user's name (passwd(5)), or its number where it has none.
+#[cold]
+#[inline(never)]
 fn user_name(uid: u32) -> Result<Vec<u8>, Error> {
     let passwd = read_file("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();
@@ -124,6 +130,8 @@ fn user_name(uid: u32) -> Result<Vec<u8>, Error> {
 }
 
 /// A user's ranges in a file of lines `NAME-OR-UID:FIRST:COUNT`.
+#[cold]
+#[inline(never)]
 fn subordinate(path: &str, remedy: &str, name: &[u8], uid: u32) -> Result<Vec<(u32, u32)>, Error> {
     let ranges = match read_file(path) {
         Ok(text) => subordinate_ranges(&text, name, uid),

@@ -33,6 +33,8 @@ const OLDEST: u32 = 3;
 const WITH_IOCTL: u32 = 5;
 
 /// Launcher: whether the kernel can do it, all of it.
+#[cold]
+#[inline(never)]
 pub(crate) fn check() -> Result<(), Error> {
     let problem = match landlock::version() {
         Ok(OLDEST..) => return Ok(()),
@@ -49,6 +51,8 @@ pub(crate) fn check() -> Result<(), Error> {
 }
 
 /// Payload, with no_new_privs: takes from itself all but what is named.
+#[cold]
+#[inline(never)]
 pub(crate) fn restrict(paths: &[(CString, Access)]) -> Result<(), Errno> {
     // All that the version knows: from the first bit to its newest.
     let newest = if landlock::version()? < WITH_IOCTL { TRUNCATE } else { IOCTL_DEV };

@@ -72,6 +72,8 @@ impl Socket {
     }
 
     /// Has a batch of the packet filter's done: as a whole, or not at all.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn batch(&mut self, fill: &mut dyn FnMut(&mut Batch<'_>)) -> Result<(), Failure> {
         let mut buffer = vec![0; BATCH];
         // More numbers than any batch of ours has messages.
@@ -252,6 +254,8 @@ enum Expected {
 }
 
 /// Why the kernel refused a request: in its own words, or else in ours.
+#[cold]
+#[inline(never)]
 fn failure(request: &[u8], refusal: &Refusal<'_>) -> Failure {
     let number = refusal.errno.get();
     let errno = unshared_init::errno::of(number);

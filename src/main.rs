@@ -42,6 +42,7 @@ use args::Request;
 use error::Error;
 #[cfg(fuzzing)]
 pub use root::fuzz;
+use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::command_line;
 use unshared_init::sys::{Arguments, Stream, write};
@@ -65,7 +66,19 @@ extern "C" fn main(
 #[cfg_attr(any(test, fuzzing), allow(dead_code))]
 fn run(arguments: Arguments) -> u8 {
     let result = args::parse(arguments).and_then(|request| match request {
-        Request::Spawn(mut spec) => spawn(&mut spec),
+        // Freed by the end of the process, as are the host and the plan.
+        Request::Spawn(spec) => spawn(Box::leak(spec)),
+        request => run_other(request),
+    });
+    status(result)
+}
+
+/// Whatever is not a launch: apart, so that a launch has none of it in memory.
+#[cold]
+#[inline(never)]
+fn run_other(request: Request) -> Result<u8, Error> {
+    match request {
+        Request::Spawn(spec) => spawn(Box::leak(spec)),
         Request::GetRoot(root) => get_root(&root),
         Request::MakeRoot(request) => root::make(&request).and_then(|text| print(text.as_bytes())),
         Request::Instances(command) => instances::run(command),
@@ -82,8 +95,7 @@ fn run(arguments: Arguments) -> u8 {
         Request::Netns(request) => network::netns::run(&request),
         Request::Forkn(arguments) => hooks::forkn(arguments),
         Request::Print(text) => print(text.as_bytes()),
-    });
-    status(result)
+    }
 }
 
 /// Says what went wrong; the exit status.
@@ -116,8 +128,8 @@ fn plan_and_walk(
     spec: &mut spec::Spec,
     caller: Option<registry::journal::Caller>,
 ) -> Result<u8, Error> {
-    let host = host::Host::look(spec)?;
-    let plan = plan::plan(spec, &host)?;
+    let host = ManuallyDrop::new(host::Host::look(spec)?);
+    let plan = ManuallyDrop::new(plan::plan(spec, &host)?);
     if spec.dry_run {
         return print(script::script(spec, &plan, &host).as_bytes());
     }

@@ -16,6 +16,8 @@ use std::ffi::{CStr, CString};
 /// Makes the directory at `root` a mount of its own, which the new root has to be, with all that is
 /// mounted below it. With `read_only`, what is mounted below is; the root itself will be once
 /// everything else is mounted in it ([`protect_root`]).
+#[cold]
+#[inline(never)]
 pub(crate) fn bind_root(root: &CStr, read_only: bool) -> Result<(), Errno> {
     let directory = open_directory(root)?;
     attach(directory.as_fd(), directory.as_fd(), read_only)?;
@@ -31,6 +33,8 @@ pub(crate) fn bind_root(root: &CStr, read_only: bool) -> Result<(), Errno> {
 /// changed vanishes with the namespace.
 ///
 /// In a user namespace the overlay keeps its notes in user.* attributes (Linux 5.11).
+#[cold]
+#[inline(never)]
 pub(crate) fn overlay_root(root: &CStr, in_user_namespace: bool) -> Result<(), Errno> {
     let lower = open_directory(root)?;
     mount_at(c"tmpfs", lower.as_fd(), MountFlags::NODEV, Some(c"mode=0755"))?;
@@ -61,6 +65,8 @@ pub(crate) fn tmpfs_root(root: &CStr) -> Result<OwnedFd, Errno> {
 }
 
 /// Binds a directory or file of the caller's, with what is mounted below it.
+#[cold]
+#[inline(never)]
 pub(crate) fn bind(
     root: &CStr,
     source: &CStr,
@@ -78,6 +84,8 @@ pub(crate) fn bind(
 ///
 /// A file can be bound only from where it is mounted: from a tmpfs, which for that moment is on the
 /// directory of the target.
+#[cold]
+#[inline(never)]
 pub(crate) fn text(root: &CStr, target: &CStr, text: &[u8]) -> Result<(), Errno> {
     if root == c"/" {
         // On the host itself, nothing is made that is missing.
@@ -113,6 +121,8 @@ pub(crate) fn disk(root: &CStr, target: &CStr, filesystem: OwnedFd) -> Result<()
 }
 
 /// Mounts a new tmpfs.
+#[cold]
+#[inline(never)]
 pub(crate) fn tmpfs(root: &CStr, target: &CStr, size: Option<&CString>) -> Result<(), Errno> {
     let mut options = b"mode=0755".to_vec();
     if let Some(size) = size {
@@ -126,6 +136,8 @@ pub(crate) fn tmpfs(root: &CStr, target: &CStr, size: Option<&CString>) -> Resul
 
 /// Mounts proc at /proc of the root, for our PID namespace if it is new; otherwise what is mounted at
 /// our /proc.
+#[cold]
+#[inline(never)]
 pub(crate) fn proc(root: &CStr, is_new: bool) -> Result<(), Errno> {
     if !is_new {
         return bind(root, c"/proc", c"/proc", false);
@@ -137,6 +149,8 @@ pub(crate) fn proc(root: &CStr, is_new: bool) -> Result<(), Errno> {
 
 /// Mounts sysfs read-only at /sys of the root; without a network namespace of our own, which sysfs
 /// shows, what is mounted at ours.
+#[cold]
+#[inline(never)]
 pub(crate) fn sys(root: &CStr, is_new: bool) -> Result<(), Errno> {
     if !is_new {
         return bind(root, c"/sys", c"/sys", true);
@@ -160,6 +174,8 @@ const DEVICE_LINKS: [(&CStr, &CStr); 5] = [
 
 /// Makes a minimal /dev: a tmpfs with the devices bound from ours (nobody may make device nodes in
 /// a user namespace), new pseudo-terminals, and a tmpfs for shared memory.
+#[cold]
+#[inline(never)]
 pub(crate) fn dev(root: &CStr) -> Result<(), Errno> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
     mount_at(c"tmpfs", find(root, c"/dev", true)?.as_fd(), flags, Some(c"mode=0755,size=64k"))?;
@@ -186,12 +202,16 @@ pub(crate) fn dev(root: &CStr) -> Result<(), Errno> {
 }
 
 /// Makes the root itself read-only, now that everything is mounted in it.
+#[cold]
+#[inline(never)]
 pub(crate) fn protect_root(root: &CStr) -> Result<(), Errno> {
     sys::set_read_only(open_directory(root)?.as_fd(), ReadOnly::Alone)
 }
 
 /// pivot_root(2), and unmounts the old root with all that is below it. Every process that was rooted
 /// in the old one is in the new one then, and nothing leads back.
+#[cold]
+#[inline(never)]
 pub(crate) fn pivot(root: &CStr) -> Result<(), Errno> {
     match exchange(root) {
         Err(Errno::INVAL) => {

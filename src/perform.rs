@@ -183,6 +183,8 @@ fn write_map(path: &str, map: &IdMap) -> Result<(), Errno> {
 
 /// Child: unshares the time namespace, sets its offsets if there are any, and enters it. Until
 /// setns(2) only future children would be in it, and their offsets could no longer be set.
+#[cold]
+#[inline(never)]
 pub(crate) fn enter_time_namespace(offsets: Option<(i64, i64)>) -> Result<(), Errno> {
     crate::sys::unshare_time()?;
     if let Some((monotonic, boottime)) = offsets {
@@ -198,6 +200,8 @@ pub(crate) fn enter_time_namespace(offsets: Option<(i64, i64)>) -> Result<(), Er
 }
 
 /// chdir(2), but not to what is outside of the root: a link in /proc may lead there (EXDEV).
+#[cold]
+#[inline(never)]
 fn change_directory(path: &CStr) -> Result<(), Errno> {
     rustix::process::chdir(path)?;
     match rustix::process::getcwd(Vec::new())?.to_bytes().starts_with(b"/") {
@@ -208,6 +212,8 @@ fn change_directory(path: &CStr) -> Result<(), Errno> {
 
 /// Parent: runs newuidmap(1) or newgidmap(1), which are set-user-ID and know the subordinate ids.
 /// What they complain of becomes the reason in our own message.
+#[cold]
+#[inline(never)]
 fn run_helper(
     program: &'static core::ffi::CStr,
     pid: Pid,
@@ -277,6 +283,8 @@ pub(crate) fn read_all(file: &rustix::fd::OwnedFd) -> Vec<u8> {
 }
 
 /// Parent: keeps a namespace alive at a file, which is made if it is missing.
+#[cold]
+#[inline(never)]
 fn bind_namespace(source: &str, file: &CString, journal: &mut Journal) -> Result<(), Failure> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     if matches!(rustix::fs::lstat(file.as_c_str()), Err(Errno::NOENT)) {

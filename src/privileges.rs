@@ -6,6 +6,8 @@ use rustix::thread::{self, CapabilitySet, CapabilitySets};
 
 /// Groups first, and the user id last, since it takes the right to change the others with it. With
 /// `keeps`, the permitted capabilities stay until execve(2), for [`limit`] to choose from.
+#[cold]
+#[inline(never)]
 pub(crate) fn set_ids(
     uid: Option<u32>,
     gid: Option<u32>,
@@ -34,6 +36,8 @@ pub(crate) fn set_ids(
 
 /// Payload, ids changed: nothing but `kept` stays in any set. Root's programs get all of that
 /// (capabilities(7)); whoever is not root gets what of it is in `added`, through the ambient set.
+#[cold]
+#[inline(never)]
 pub(crate) fn limit(kept: Capabilities, added: Capabilities) -> Result<(), Errno> {
     let own = thread::capabilities(None)?;
     let named = if added == Capabilities::ALL { Capabilities::default() } else { added };

@@ -195,14 +195,14 @@ fn is_ready(descriptor: BorrowedFd<'_>, what: PollFlags, patience: i64) -> bool 
 
 /// Bytes on their way.
 struct Bytes {
-    bytes: [u8; 4096],
+    bytes: Vec<u8>,
     start: usize,
     end: usize,
 }
 
 impl Default for Bytes {
     fn default() -> Bytes {
-        Bytes { bytes: [0; 4096], start: 0, end: 0 }
+        Bytes { bytes: vec![0; 4096], start: 0, end: 0 }
     }
 }
 

@@ -10,6 +10,8 @@ use crate::step::{Side, Step, word};
 use std::ffi::CString;
 
 /// The script for a plan.
+#[cold]
+#[inline(never)]
 pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     let mut script = String::from("#!/bin/sh\n# Roughly what unshared-cli would do:\n");
     if spec.restart.is_some() {

@@ -39,6 +39,8 @@ impl Seccomp {
 const LONGEST: usize = 4096;
 
 /// Reads a compiled filter: an array of `struct sock_filter`, as it lies in memory.
+#[cold]
+#[inline(never)]
 pub(crate) fn read(path: &CStr) -> Result<Vec<Instruction>, Error> {
     let attempt = || format!("--seccomp {}", quote(path.to_bytes()));
     let bytes = read_bytes(path).map_err(|errno| Error::system(attempt(), errno))?;

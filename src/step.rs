@@ -129,6 +129,8 @@ pub(crate) enum Step {
 
 impl Step {
     /// The attempt and its object, as a message has them. `pid` is the child's.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn attempt(&self, pid: i32) -> String {
         match self {
             Step::DenySetgroups => format!("write setgroups \"deny\" of pid {pid}"),
@@ -198,6 +200,8 @@ impl Step {
     }
 
     /// The step as a shell line. `pid` is the child's, or a variable that holds it.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn shell(&self, pid: &str) -> String {
         match self {
             Step::DenySetgroups => format!("echo deny > /proc/{pid}/setgroups"),

@@ -72,6 +72,8 @@ impl Links {
     }
 
     /// Parent, the caller's namespaces: performs one of its steps for the child `pid`.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn on_host(
         &mut self,
         step: &NetStep,
@@ -111,6 +113,8 @@ impl Links {
     }
 
     /// Child, the new network namespace: performs one of its steps.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn inside(&mut self, step: &NetStep) -> Result<(), Failure> {
         match step {
             NetStep::AddAddress { link, address } => {

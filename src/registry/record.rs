@@ -48,6 +48,8 @@ impl Record {
     /// The record of a new instance, held by us. What a dead launcher left under that name is healed
     /// first. `made_up` says that the name may be another as well.
     /// All signals are blocked by now; `signals` is what the hooks of a dead launcher get back.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn create(
         spec: &mut Spec,
         root: Option<&CString>,

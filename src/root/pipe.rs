@@ -2,7 +2,8 @@
 //! go back when they have been read.
 use super::source::Stream;
 use crate::error::Error;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 const BUFFERS: usize = 4;
 /// The size of one.
@@ -11,18 +12,62 @@ const SIZE: usize = 256 << 10;
 /// A buffer, and how many of its bytes count.
 type Part = (Vec<u8>, usize);
 
+/// What both ends look at. The standard library's channels would do it with three times the code.
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    full: VecDeque<Result<Part, Error>>,
+    empty: Vec<Vec<u8>>,
+    /// One of the ends is gone.
+    is_over: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_one();
+    }
+
+    /// What is taken, as soon as it is there; `None` if the other end is gone and it is not.
+    fn wait<T>(&self, take: impl Fn(&mut State) -> Option<T>) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            let taken = take(&mut state);
+            if taken.is_some() || state.is_over {
+                return taken;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// One end. That it is dropped is seen by the other.
+struct Side(Arc<Shared>);
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        self.0.change(|state| state.is_over = true);
+    }
+}
+
 /// Where decompressed bytes go in.
 pub(crate) struct Sink {
-    full: SyncSender<Result<Part, Error>>,
-    empty: Receiver<Vec<u8>>,
+    side: Side,
     buffer: Vec<u8>,
     used: usize,
 }
 
 /// Where they come out.
 pub(crate) struct Decoded {
-    full: Receiver<Result<Part, Error>>,
-    empty: Sender<Vec<u8>>,
+    side: Side,
     buffer: Vec<u8>,
     end: usize,
     position: usize,
@@ -30,14 +75,11 @@ pub(crate) struct Decoded {
 
 /// Both ends.
 pub(crate) fn pipe() -> (Sink, Decoded) {
-    let (full, full_end) = sync_channel(BUFFERS);
-    let (empty_end, empty) = channel();
-    for _ in 1..BUFFERS {
-        let _ = empty_end.send(vec![0; SIZE]);
-    }
-    let sink = Sink { full, empty, buffer: vec![0; SIZE], used: 0 };
-    let decoded =
-        Decoded { full: full_end, empty: empty_end, buffer: Vec::new(), end: 0, position: 0 };
+    let empty = (1..BUFFERS).map(|_| vec![0; SIZE]).collect();
+    let state = Mutex::new(State { empty, ..State::default() });
+    let shared = Arc::new(Shared { state, changed: Condvar::new() });
+    let sink = Sink { side: Side(shared.clone()), buffer: vec![0; SIZE], used: 0 };
+    let decoded = Decoded { side: Side(shared), buffer: Vec::new(), end: 0, position: 0 };
     (sink, decoded)
 }
 
@@ -75,23 +117,20 @@ impl Sink {
             return Ok(());
         }
         let part = (std::mem::take(&mut self.buffer), self.used);
-        self.full.send(Ok(part)).map_err(|_| gone())?;
-        self.buffer = self.empty.recv().map_err(|_| gone())?;
+        self.side.0.change(|state| state.full.push_back(Ok(part)));
         self.used = 0;
+        // Who no longer reads has failed itself, so nobody sees this.
+        let next = self.side.0.wait(|state| state.empty.pop());
+        self.buffer = next.ok_or_else(|| Error::plain("nobody reads"))?;
         Ok(())
     }
 
     /// Sends what is there, and then the error if there is one.
     pub(crate) fn finish(mut self, result: Result<(), Error>) {
         if let Err(error) = result.and_then(|()| self.flush()) {
-            let _ = self.full.send(Err(error));
+            self.side.0.change(|state| state.full.push_back(Err(error)));
         }
     }
-}
-
-/// The reader is no longer there. It has failed itself, so nobody sees this.
-fn gone() -> Error {
-    Error::plain("nobody reads")
 }
 
 impl Stream for Decoded {
@@ -99,13 +138,12 @@ impl Stream for Decoded {
         while self.position == self.end {
             let before = std::mem::take(&mut self.buffer);
             if !before.is_empty() {
-                // The last buffers come back when nobody waits for them any more.
-                let _ = self.empty.send(before);
+                self.side.0.change(|state| state.empty.push(before));
             }
             (self.position, self.end) = (0, 0);
-            match self.full.recv() {
-                Ok(part) => (self.buffer, self.end) = part?,
-                Err(_) => return Ok(&[]),
+            match self.side.0.wait(|state| state.full.pop_front()) {
+                Some(part) => (self.buffer, self.end) = part?,
+                None => return Ok(&[]),
             }
         }
         Ok(self.buffer.get(self.position..self.end).unwrap_or_default())

@@ -15,9 +15,12 @@ const ALIGNMENT: usize = 16;
 struct Bytes<const SIZE: usize>(UnsafeCell<[u8; SIZE]>);
 
 /// Hands out its bytes from first to last; freeing gives nothing back.
+///
+/// The count is in front, in the page that is written first.
+#[repr(C)]
 struct Arena<const SIZE: usize> {
-    bytes: Bytes<SIZE>,
     used: AtomicUsize,
+    bytes: Bytes<SIZE>,
 }
 
 // SAFETY: a place is handed out once, by an atomic addition, so no two threads share one.
@@ -29,7 +32,7 @@ static RESERVE: Arena<65536> = Arena::new();
 
 impl<const SIZE: usize> Arena<SIZE> {
     const fn new() -> Arena<SIZE> {
-        Arena { bytes: Bytes(UnsafeCell::new([0; SIZE])), used: AtomicUsize::new(0) }
+        Arena { used: AtomicUsize::new(0), bytes: Bytes(UnsafeCell::new([0; SIZE])) }
     }
 
     /// A place for that layout, if there is still one.

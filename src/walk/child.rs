@@ -90,7 +90,8 @@ impl<'a> Child<'a> {
                 self.tell_done(index);
             }
         }
-        drop(links);
+        // Who becomes the payload loses it then; PID 1 is in the namespace that it keeps.
+        core::mem::forget(links);
         self.run_payload()
     }
 

@@ -33,6 +33,16 @@ pub(super) struct Carried {
 
 /// Opens what the spec asks for.
 pub(super) fn open(spec: &Spec, journal: &Journal) -> Result<(Output, Carried), Error> {
+    if spec.pty || spec.detach || spec.log.is_some() {
+        return open_others(spec, journal);
+    }
+    Ok((Output::default(), Carried::default()))
+}
+
+/// Opens other streams than the caller's.
+#[cold]
+#[inline(never)]
+fn open_others(spec: &Spec, journal: &Journal) -> Result<(Output, Carried), Error> {
     let mut output = Output::default();
     let mut carried = Carried::default();
     if spec.pty {

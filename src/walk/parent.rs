@@ -264,6 +264,8 @@ impl<'a> Parent<'a> {
 
     /// PID 1 is immune to these two signals; the kernel has it end as if by them when somebody in
     /// its namespace called reboot(2).
+    #[cold]
+    #[inline(never)]
     fn rebooted(&self, signal: Signal) -> u8 {
         let command = if signal == Signal::HUP { "restart" } else { "power-off" };
         crate::say(&format!("reboot(2) was called in the PID namespace: {command}"));
@@ -431,6 +433,8 @@ impl<'a> Parent<'a> {
     }
 
     /// Carries what the payload has written, and what is typed for it.
+    #[cold]
+    #[inline(never)]
     fn carry(&mut self) {
         if self.carried.ring.as_mut().is_some_and(|ring| !Ring::copy(ring)) {
             self.carried.ring = None;
@@ -464,6 +468,8 @@ impl<'a> Parent<'a> {
     }
 
     /// Nothing of a launch that failed stays.
+    #[cold]
+    #[inline(never)]
     fn kill_child(&mut self) {
         if !self.reaped {
             let _ = send(self.pid, Signal::KILL);

@@ -49,6 +49,8 @@ impl Report {
     }
 
     /// The kernel has killed so many processes for want of memory.
+    #[cold]
+    #[inline(never)]
     pub(super) fn out_of_memory(&self, killed: u64) {
         self.object(&format!("{{\"event\":\"out-of-memory\",\"killed\":{killed}}}"));
     }
@@ -61,6 +63,8 @@ impl Report {
     }
 
     /// The launch failed.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn failed(&self, error: &Error) {
         let message = json_string(&error.message());
         let code = error.code;
@@ -76,6 +80,8 @@ impl Report {
 }
 
 /// The name of a signal, or its place among the real-time signals.
+#[cold]
+#[inline(never)]
 pub(crate) fn signal_name(signal: Signal) -> String {
     let name = signal_hook::low_level::signal_name(signal.number());
     name.map_or_else(|| format!("signal {}", signal.number()), ToOwned::to_owned)
