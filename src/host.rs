@@ -178,7 +178,8 @@ pub(crate) fn read_file(path: &str) -> Result<Vec<u8>, Errno> {
 pub(crate) fn read_open(file: &rustix::fd::OwnedFd) -> Result<Vec<u8>, Errno> {
     let mut text = Vec::new();
     loop {
-        text.reserve(4096);
+        // Files of /proc are short, and room for more would be asked of the kernel.
+        text.reserve(512);
         match rustix::io::read(file, rustix::buffer::spare_capacity(&mut text)) {
             Ok(0) => return Ok(text),
             Ok(_) | Err(Errno::INTR) => {}

@@ -20,9 +20,11 @@ const NETLINK_ROUTE: Option<Protocol> = None;
 /// How often a dump is asked for that is interrupted by changes each time.
 const DUMPS: u32 = 16;
 
-/// Long enough for every request of ours, and so for an answer that repeats it and explains.
+/// Long enough for every request of ours.
 const REQUEST: usize = 512;
-const ANSWER: usize = REQUEST + 512;
+
+/// Long enough for an answer that repeats it and explains, and for most that tell of one link.
+const ANSWER: usize = 2048;
 
 /// Long enough for all rules of an instance.
 const BATCH: usize = 32 << 10;
@@ -219,8 +221,13 @@ impl Socket {
             let buffer = match expected {
                 Expected::Ack => &mut short[..],
                 Expected::One | Expected::All => {
-                    long.resize(next_length(&self.descriptor)?, 0);
-                    &mut long[..]
+                    let length = next_length(&self.descriptor)?;
+                    if length > short.len() {
+                        long.resize(length, 0);
+                        &mut long[..]
+                    } else {
+                        &mut short[..]
+                    }
                 }
             };
             let (sender, length) = receive(&self.descriptor, buffer)?;

@@ -7,9 +7,11 @@ use core::net::IpAddr;
 use std::ffi::{CStr, CString};
 use unshared_netlink::link::Mac;
 
+pub(crate) mod bridge;
 pub(crate) mod lent;
 pub(crate) mod links;
 pub(crate) mod names;
+pub(crate) mod namespace;
 pub(crate) mod nat;
 pub(crate) mod netns;
 pub(crate) mod pasta;

@@ -67,13 +67,24 @@ impl State {
 
     /// The names of all records, sorted.
     pub(crate) fn names(&self) -> Result<Vec<CString>, Error> {
+        self.list(|name| crate::root::place::is_name(name).then_some(name))
+    }
+
+    /// What of that kind is shared or held, sorted ([`shared`]).
+    pub(crate) fn objects(&self, kind: &str) -> Result<Vec<CString>, Error> {
+        let before = [b".", kind.as_bytes(), b"-"].concat();
+        self.list(|name| name.strip_prefix(before.as_slice()))
+    }
+
+    /// What `of` makes of the names of entries, sorted.
+    fn list(&self, of: impl Fn(&[u8]) -> Option<&[u8]>) -> Result<Vec<CString>, Error> {
         let list = || {
             let mut names = Vec::new();
             for entry in Dir::read_from(&self.directory)? {
                 let entry = entry?;
-                if crate::root::place::is_name(entry.file_name().to_bytes()) {
-                    names.push(entry.file_name().to_owned());
-                }
+                names.extend(
+                    of(entry.file_name().to_bytes()).and_then(|name| CString::new(name).ok()),
+                );
             }
             names.sort_unstable();
             Ok(names)

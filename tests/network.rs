@@ -41,11 +41,11 @@ fn a_bridge_that_was_there_is_left_as_it_was() {
 
 #[test]
 fn a_bridge_that_is_made_has_the_same_hardware_address_each_time() {
-    host(
-        "mac() { $CLI spawn --preexec : --bridge $1 --mac $2 -- sleep 0.2 & sleep 0.1; ip -o link show $1 | sed 's/.*ether \\([^ ]*\\).*/\\1/'; wait; }; \
+    host(&format!(
+        "{WAIT} mac() {{ $CLI spawn --bridge $1 --mac $2 -- sleep 100 & there $1; ip -o link show $1 | sed 's/.*ether \\([^ ]*\\).*/\\1/'; kill $!; wait $!; }}; \
          a=$(mac br0 02:00:00:00:00:01); b=$(mac br0 02:00:00:00:00:02); c=$(mac bc 02:00:00:00:00:02); \
-         test $a = $b && test $a != $c && case $a in 02:*) echo stable; esac",
-    )
+         test $a = $b && test $a != $c && case $a in 02:*) echo stable; esac"
+    ))
     .prints("stable");
 }
 
@@ -240,6 +240,25 @@ fn a_named_namespace_is_one_of_ip_netns_and_an_existing_one_is_reused() {
 }
 
 #[test]
+fn a_named_namespace_has_all_its_addresses_and_a_way_out() {
+    own_run(
+        "for i in 1 2; do $CLI initnetns br0 one 10.1.0.2/24 fd01::2/64 --gateway 10.1.0.1 --gateway fd01::1; echo $?; done; \
+         ip -n one -o addr show eth0 | grep -Eo '10.1.0.2/24|fd01::2/64'; ip -n one route show default; ip -n one -6 route show default | cut -d ' ' -f 1-3; \
+         $CLI destroynetns br0 one",
+    )
+    .prints("0\n0\n10.1.0.2/24\nfd01::2/64\ndefault via 10.1.0.1 dev eth0 \ndefault via fd01::1");
+}
+
+#[test]
+fn a_namespace_that_is_removed_by_others_no_longer_keeps_the_bridge_once_gc_has_passed() {
+    own_run(&format!(
+        "{WAIT} $CLI initnetns br0 one 10.1.0.2/24; $CLI initnetns br0 two 10.1.0.3/24; ip netns delete one; $CLI gc; \
+         $CLI destroynetns br0 two; gone br0; echo $?; ls -A $UNSHARED_STATE 2>/dev/null"
+    ))
+    .prints("one\n0");
+}
+
+#[test]
 fn what_runs_in_a_named_namespace_is_ended_by_term_and_then_by_kill() {
     own_run(
         "$CLI initnetns br0 one 10.1.0.2/24; ip netns exec one sh -c 'trap \"echo term; exit\" TERM; echo up; while :; do sleep 0.05; done' | cat & \
@@ -267,7 +286,15 @@ fn a_bridge_goes_with_the_last_of_namespaces_and_instances() {
 #[test]
 fn what_initnetns_cannot_do_is_one_line_and_leaves_nothing() {
     own_run("$CLI initnetns lo one 10.1.0.2/24").complains(125, &["link \"lo\" is no bridge"]);
-    own_run("$CLI initnetns lo one 10.1.0.2/24 2>/dev/null; ip netns list; ls /run/netns; ip -o link | wc -l").prints("1");
+    own_run("$CLI initnetns lo one 10.1.0.2/24 2>/dev/null; ip netns list; ls -A /run; ip -o link | wc -l").prints("1");
+    // The link, and a bridge that was made, are not left in a namespace that was there either.
+    own_run(&format!(
+        "{WAIT} ip netns add one; $CLI initnetns br0 one 10.1.0.2/24 --gateway 10.9.0.1 2>&1 | grep -o ENETUNREACH; gone br0; \
+         ip -n one -o link | wc -l; ls -A $UNSHARED_STATE 2>/dev/null; ip netns delete one"
+    ))
+    .prints("ENETUNREACH\n1");
+    nobody("$CLI initnetns br0 one 10.1.0.2/24")
+        .complains(125, &["make net namespace \"one\": EPERM (only root may"]);
     own_run("$CLI destroynetns br0 none").complains(125, &["ENOENT", "none of that name"]);
     for words in [
         "",
@@ -275,6 +302,10 @@ fn what_initnetns_cannot_do_is_one_line_and_leaves_nothing() {
         "br0 a/b 10.1.0.2/24",
         "br0 .. 10.1.0.2/24",
         "br0 a 10.1.0.2",
+        "br0 a 10.1.0.2/24 x",
+        "br0 a --gateway 10.1.0.1",
+        "br0 a 10.1.0.2/24 --gateway",
+        "br0 a 10.1.0.2/24 --gateway 10.1.0.1 --gateway 10.1.0.3",
         "a/b c 10.1.0.2/24",
     ] {
         own_run(&format!("$CLI initnetns {words}")).complains(125, &["help initnetns"]);

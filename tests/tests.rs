@@ -38,6 +38,7 @@ mod make_root_programs;
 mod missing_in_root;
 mod namespaces;
 mod network;
+mod network_crash;
 mod network_real;
 mod options;
 mod pty;

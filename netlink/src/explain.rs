@@ -153,7 +153,13 @@ fn link_hint(link: &Link<'_>, errno: i32) -> Option<&'static str> {
     };
     let peer = peer.unwrap_or_default();
     let ends = [
-        Peer { name: link.name, address: link.address, mtu: link.mtu, namespace: link.namespace },
+        Peer {
+            name: link.name,
+            address: link.address,
+            mtu: link.mtu,
+            queues: link.queues,
+            namespace: link.namespace,
+        },
         peer,
     ];
     let any = |is: fn(&Peer<'_>) -> bool| ends.iter().any(is);

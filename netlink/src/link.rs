@@ -15,7 +15,7 @@ pub const NEW: u16 = RTM_NEWLINK as u16;
 
 attributes!(netlink => NAMES:
     IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_NET_NS_PID, IFLA_NET_NS_FD,
-    IFLA_LINKINFO, IFLA_EXT_MASK,
+    IFLA_LINKINFO, IFLA_EXT_MASK, IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES,
 );
 attributes!(netlink => INFO_NAMES: IFLA_INFO_KIND, IFLA_INFO_DATA);
 attributes!(netlink => MACVLAN_NAMES: IFLA_MACVLAN_MODE);
@@ -100,6 +100,9 @@ pub struct Link<'a> {
     pub address: Option<Mac>,
     /// Its MTU.
     pub mtu: Option<u32>,
+    /// How many queues it has for each direction. Unless told, the kernel makes a veth with one for
+    /// each processor, takes all but the first out of use again, and waits until nobody sees them.
+    pub queues: Option<u32>,
     /// The index of the bridge that it is a port of; 0 for none.
     pub master: Option<u32>,
     /// The index of the link that it is made upon; of a veth, the other end's in its namespace.
@@ -149,6 +152,8 @@ pub struct Peer<'a> {
     pub address: Option<Mac>,
     /// Its MTU.
     pub mtu: Option<u32>,
+    /// How many queues it has for each direction.
+    pub queues: Option<u32>,
     /// The namespace that it is born in.
     pub namespace: Option<Namespace>,
 }
@@ -181,6 +186,7 @@ impl<'a> Link<'a> {
             name: common.name,
             address: common.address,
             mtu: common.mtu,
+            queues: common.queues,
             master: number(IFLA_MASTER),
             parent: number(IFLA_LINK),
             namespace: common.namespace,
@@ -198,8 +204,8 @@ impl<'a> Link<'a> {
         if let Some(index) = self.parent {
             message.number(IFLA_LINK, index);
         }
-        let Link { name, address, mtu, namespace, .. } = self;
-        let end = Peer { name: None, address, mtu, namespace };
+        let Link { name, address, mtu, queues, namespace, .. } = self;
+        let end = Peer { name: None, address, mtu, queues, namespace };
         end.emit(&mut message);
         if let Some(index) = self.master {
             message.number(IFLA_MASTER, index);
@@ -272,6 +278,7 @@ impl<'a> Peer<'a> {
             name: attributes.get(IFLA_IFNAME).map(|name| name.text()),
             address: attributes.get(IFLA_ADDRESS).and_then(|mac| Mac::try_from(mac.value).ok()),
             mtu: number(IFLA_MTU),
+            queues: number(IFLA_NUM_TX_QUEUES),
             namespace: of_process.or(of_descriptor.map(Namespace::OfDescriptor)),
         }
     }
@@ -282,6 +289,10 @@ impl<'a> Peer<'a> {
         }
         if let Some(mtu) = self.mtu {
             message.number(IFLA_MTU, mtu);
+        }
+        if let Some(queues) = self.queues {
+            message.number(IFLA_NUM_TX_QUEUES, queues);
+            message.number(IFLA_NUM_RX_QUEUES, queues);
         }
         match self.namespace {
             Some(Namespace::OfProcess(pid)) => message.number(IFLA_NET_NS_PID, pid),

@@ -60,21 +60,43 @@ fn mtu(text: &str) -> Result<u32, &'static str> {
     if (68..=65535).contains(&mtu) { Ok(mtu) } else { Err(EXPECTED) }
 }
 
-/// `BRIDGE NAME ADDRESS/PREFIX`.
+/// `BRIDGE NAME ADDRESS/PREFIX... [--gateway ADDRESS]`.
 pub(super) fn parse_init(arguments: Arguments) -> Result<Request, Error> {
     let command = "initnetns";
     let words: Vec<&CStr> = arguments.collect();
-    match words.as_slice() {
-        [word, ..] if is_help(word) => Ok(Request::Print(help::of(command))),
-        [bridge, name, address] => {
-            let text = address.to_str().unwrap_or_default();
-            let address = Cidr::parse(text).map_err(|problem| bad(address, problem, command))?;
-            let (bridge, name) = (bridge_name(bridge, command)?, netns_name(name, command)?);
-            Ok(Request::Netns(netns::Request::Init { bridge, name, address }))
-        }
-        _ => Err(Error::usage("BRIDGE, NAME and ADDRESS/PREFIX are needed", command)),
+    let [bridge, name, rest @ ..] = words.as_slice() else {
+        return match words.first() {
+            Some(word) if is_help(word) => Ok(Request::Print(help::of(command))),
+            _ => Err(Error::usage(INIT_NEEDS, command)),
+        };
+    };
+    if is_help(bridge) {
+        return Ok(Request::Print(help::of(command)));
     }
+    let (mut addresses, mut gateways) = (Vec::new(), Vec::new());
+    let mut rest = rest.iter();
+    while let Some(word) = rest.next() {
+        if word.to_bytes() == b"--gateway" {
+            let value = rest.next().copied().unwrap_or_default();
+            let gateway = ip(value.to_str().unwrap_or_default());
+            let gateway = gateway.map_err(|problem| bad(value, problem, command))?;
+            if gateways.iter().any(|other: &IpAddr| other.is_ipv4() == gateway.is_ipv4()) {
+                return Err(bad(value, "there is a gateway of that family already", command));
+            }
+            gateways.push(gateway);
+        } else {
+            let address = Cidr::parse(word.to_str().unwrap_or_default());
+            addresses.push(address.map_err(|problem| bad(word, problem, command))?);
+        }
+    }
+    if addresses.is_empty() {
+        return Err(Error::usage(INIT_NEEDS, command));
+    }
+    let (bridge, name) = (bridge_name(bridge, command)?, netns_name(name, command)?);
+    Ok(Request::Netns(netns::Request::Init(netns::Init { bridge, name, addresses, gateways })))
 }
+
+const INIT_NEEDS: &str = "BRIDGE, NAME and ADDRESS/PREFIX are needed";
 
 /// `BRIDGE NAME`.
 pub(super) fn parse_destroy(arguments: Arguments) -> Result<Request, Error> {

@@ -1,5 +1,6 @@
 //! `gc`: ends and heals what killed launchers have left.
 use crate::error::{Error, quote};
+use crate::network::netns;
 use crate::registry::facts::Facts;
 use crate::registry::heal::heal;
 use crate::registry::record::{Missing, PATIENCE, Record, Taken};
@@ -8,7 +9,8 @@ use rustix::io::Errno;
 use std::ffi::CStr;
 use std::time::Instant;
 
-/// Heals every record that nobody holds, and prints the names of those that had something to heal.
+/// Heals every record that nobody holds, and what is left of named network namespaces; prints the names
+/// of those that had something to heal.
 pub(crate) fn run() -> Result<u8, Error> {
     let Some(state) = State::look()? else { return Ok(0) };
     let mut healed = Vec::new();
@@ -27,6 +29,10 @@ pub(crate) fn run() -> Result<u8, Error> {
                 }
             }
         }
+    }
+    for name in netns::collect(&state)? {
+        healed.extend_from_slice(name.to_bytes());
+        healed.push(b'\n');
     }
     state.remove_if_empty();
     crate::print(&healed)?;

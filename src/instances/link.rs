@@ -3,7 +3,7 @@ use super::{Found, join};
 use crate::error::{Error, FAILED, quote};
 use crate::link::Socket;
 use crate::mounts;
-use crate::network::{links, names};
+use crate::network::{links, names, namespace};
 use crate::perform::Failure;
 use crate::registry::process::Process;
 use crate::spec::namespace::Namespaces;
@@ -45,7 +45,7 @@ impl End {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             let path = format!("/proc/{}/ns/net", init.pid);
             let namespace = rustix::fs::open(path, flags, Mode::empty())?;
-            let socket = links::socket_in(&namespace)?;
+            let socket = namespace::socket_in(&namespace)?;
             Ok(End { name: name.to_owned(), init, namespace, socket })
         };
         open().map_err(|errno: Errno| {
@@ -84,11 +84,13 @@ fn connect(one: &mut End, other: &mut End) -> Result<[IpAddr; 2], Failure> {
     let [first, second] = free_network(one, other)?;
     let peer = Peer {
         name: Some(to_one.to_bytes()),
-        namespace: Some(links::descriptor_of(&other.namespace)),
+        namespace: Some(namespace::descriptor_of(&other.namespace)),
+        queues: links::ONE_QUEUE,
         ..Peer::default()
     };
     let link = Link {
         name: Some(to_other.to_bytes()),
+        queues: links::ONE_QUEUE,
         kind: Some(Kind::Veth(Some(peer))),
         ..Link::default()
     };

@@ -2,7 +2,8 @@
 //!
 //! A link that is no hardware dies with its network namespace. So the namespace is kept by a file
 //! until the link is back, whoever is killed meanwhile.
-use super::links::{self, Links};
+use super::links::Links;
+use super::namespace;
 use crate::error::{Error, quote};
 use crate::link::{Found, Socket};
 use crate::perform::Failure;
@@ -142,7 +143,7 @@ pub(super) fn move_link(
     let link = Link {
         index: found.index,
         name: Some(names.inside.as_bytes()),
-        namespace: Some(links::namespace_of(pid)),
+        namespace: Some(namespace::namespace_of(pid)),
         ..Link::default()
     };
     links.socket()?.link(Verb::Change, link)
@@ -163,7 +164,7 @@ fn try_return(lent: &Lent) -> Result<(), Failure> {
         return Ok(());
     };
     let here = rustix::fs::open(c"/proc/self/ns/net", flags, Mode::empty())?;
-    let mut inside = match links::socket_in(&there) {
+    let mut inside = match namespace::socket_in(&there) {
         // There is a file, but nothing was kept at it yet.
         Err(Errno::INVAL) => return Ok(()),
         socket => socket?,
@@ -177,7 +178,7 @@ fn try_return(lent: &Lent) -> Result<(), Failure> {
             Some(_) | None => Ok(()),
         };
     };
-    let link = Link { index, namespace: Some(links::descriptor_of(&here)), ..Link::default() };
+    let link = Link { index, namespace: Some(namespace::descriptor_of(&here)), ..Link::default() };
     match inside.link(Verb::Change, Link { name: Some(name), ..link }) {
         // Somebody else is called so by now: better under another name than not at all.
         Err(Failure { errno: Errno::EXIST, .. }) => {

@@ -1,19 +1,14 @@
 //! The steps about links, performed. Each of the two processes has one socket for all of its steps.
+use super::namespace::namespace_of;
 use super::{Inner, NetStep, Upon, lent, names, nat, pasta};
-use crate::error::{Error, FAILED, quote};
+use crate::error::quote;
 use crate::link::{Found, Socket};
 use crate::perform::Failure;
 use crate::registry::journal::Journal;
-use crate::registry::record::Record;
-use crate::registry::undo::Undo;
-use crate::registry::{State, shared};
 use crate::spec::network::Cidr;
 use core::net::IpAddr;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use rustix::thread::LinkNameSpaceType;
 use std::ffi::{CStr, CString};
 use unshared_init::sys::SignalState;
 use unshared_netlink::address::{Address, NODAD};
@@ -24,6 +19,10 @@ use unshared_netlink::route::Route;
 /// `MACVLAN_MODE_BRIDGE`, `IPVLAN_MODE_L2`.
 const MACVLAN_BRIDGE: u32 = 4;
 const IPVLAN_L2: u16 = 0;
+
+/// How many queues the ends of a pair have. The kernel would make more, use one, and wait until nobody
+/// sees the others any more, which takes half of the time that a pair takes.
+pub(crate) const ONE_QUEUE: Option<u32> = Some(1);
 
 /// How many times a name is tried that a link still has which is about to go.
 const ATTEMPTS: u32 = 3;
@@ -46,7 +45,7 @@ impl Links {
     }
 
     /// The index of a link, looked up once.
-    fn index(&mut self, name: &CStr) -> Result<u32, Failure> {
+    pub(super) fn index(&mut self, name: &CStr) -> Result<u32, Failure> {
         if let Some((last, index)) = &self.last
             && last.as_c_str() == name
         {
@@ -61,7 +60,7 @@ impl Links {
         }
     }
 
-    fn remember(&mut self, name: &CStr, index: u32) -> u32 {
+    pub(super) fn remember(&mut self, name: &CStr, index: u32) -> u32 {
         self.last = Some((name.to_owned(), index));
         index
     }
@@ -141,70 +140,6 @@ impl Links {
         }
     }
 
-    fn add_bridge(&mut self, bridge: &CString, journal: &mut Journal) -> Result<(), Failure> {
-        journal.until_end(Undo::LeaveBridge(bridge.clone()))?;
-        let record = journal.record().ok_or(Errno::NOENT)?;
-        self.join_bridge(&record.state, &record.name, bridge)
-    }
-
-    /// Makes `user` one of the bridge's, which is made where there is none.
-    pub(super) fn join_bridge(
-        &mut self,
-        state: &State,
-        user: &CStr,
-        bridge: &CStr,
-    ) -> Result<(), Failure> {
-        // As long as these are held, nobody makes it or takes it away.
-        let users = shared::join(state, user, BRIDGE, bridge.to_bytes())?;
-        let socket = self.socket()?;
-        let index = match socket.find(bridge.to_bytes())? {
-            Some(Found { is_bridge: true, index, .. }) => index,
-            Some(_) => {
-                let problem = format!("link {} is no bridge", quote(bridge.to_bytes()));
-                return Err(Failure::new(Errno::EXIST, problem));
-            }
-            None => {
-                users.note_made()?;
-                let id = crate::host::read_file("/etc/machine-id").unwrap_or_default();
-                let link = Link {
-                    name: Some(bridge.to_bytes()),
-                    address: Some(names::bridge_address(bridge, &id)),
-                    kind: Some(Kind::Bridge),
-                    ..Link::default()
-                };
-                socket.link(Verb::Create, link.up())?;
-                socket.find(bridge.to_bytes())?.ok_or(Errno::NODEV)?.index
-            }
-        };
-        self.remember(bridge, index);
-        Ok(())
-    }
-
-    fn add_bridge_address(
-        &mut self,
-        bridge: &CString,
-        address: Cidr,
-        journal: &mut Journal,
-    ) -> Result<(), Failure> {
-        let undo = Undo::LeaveBridgeAddress { bridge: bridge.clone(), address };
-        journal.until_end(undo)?;
-        let record = journal.record().ok_or(Errno::NOENT)?;
-        let users =
-            shared::join(&record.state, &record.name, ADDRESS, &address_object(bridge, &address))?;
-        let index = self.index(bridge)?;
-        let socket = self.socket()?;
-        let mut is_there = false;
-        socket.addresses(&mut |one| {
-            is_there |=
-                (one.index, one.address, one.prefix) == (index, address.address, address.prefix);
-        })?;
-        if is_there {
-            return Ok(());
-        }
-        users.note_made()?;
-        socket.address(Verb::Create, address_of(index, address))
-    }
-
     /// Makes a pair: `name` on the bridge, and the other end in that namespace.
     pub(super) fn add_veth(
         &mut self,
@@ -218,11 +153,13 @@ impl Links {
             name: Some(inner.name.to_bytes()),
             address: inner.mac,
             mtu: inner.mtu,
+            queues: ONE_QUEUE,
             namespace: Some(namespace),
         };
         let link = Link {
             name: Some(name.to_bytes()),
             mtu: inner.mtu,
+            queues: ONE_QUEUE,
             master,
             kind: Some(Kind::Veth(Some(peer))),
             ..Link::default()
@@ -241,13 +178,10 @@ impl Links {
                 }
             }
         }
-        // Before Linux 4.11 a link that is made is no port of anything yet.
-        let found = socket.find(name.to_bytes())?.ok_or(Errno::NODEV)?;
-        if found.master != master {
-            let index = found.index;
-            socket.link(Verb::Change, Link { index, master, ..Link::default() })?;
-        }
-        Ok(())
+        // Before Linux 4.11 a link that is made is no port of anything yet. Later this changes nothing,
+        // and costs less than to ask: that waits until nobody sees the link without a carrier any more.
+        let port = Link { name: Some(name.to_bytes()), master, ..Link::default() };
+        socket.link(Verb::Change, port)
     }
 
     fn add_upon(
@@ -277,51 +211,6 @@ impl Links {
     }
 }
 
-/// What several instances share (registry::shared): a bridge, and an address of one.
-pub(crate) const BRIDGE: &str = "bridge";
-const ADDRESS: &str = "bridge-address";
-
-/// A name for an address of a bridge, as that of a file.
-fn address_object(bridge: &CStr, address: &Cidr) -> Vec<u8> {
-    let address = address.to_string().replace('/', "_");
-    [bridge.to_bytes(), b"_", address.as_bytes()].concat()
-}
-
-/// The namespace of a process.
-pub(super) fn namespace_of(pid: Pid) -> Namespace {
-    Namespace::OfProcess(pid.as_raw_nonzero().get().cast_unsigned())
-}
-
-/// That of an open file.
-pub(crate) fn descriptor_of(file: &OwnedFd) -> Namespace {
-    Namespace::OfDescriptor(file.as_raw_fd())
-}
-
-/// A socket of another network namespace. EINVAL if the file is none.
-pub(crate) fn socket_in(there: &OwnedFd) -> Result<Socket, Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let here = rustix::fs::open(c"/proc/self/ns/net", flags, Mode::empty())?;
-    enter(there)?;
-    let socket = Socket::open();
-    go_home(&here);
-    socket
-}
-
-/// Back to our own network namespace. Whatever was done after a failure, would be done to the wrong
-/// links.
-pub(super) fn go_home(here: &OwnedFd) {
-    if let Err(errno) = enter(here) {
-        crate::say(&Error::system("enter our own net namespace again", errno).message());
-        unshared_init::sys::exit(FAILED);
-    }
-}
-
-/// setns(2).
-fn enter(namespace: &OwnedFd) -> Result<(), Errno> {
-    let kind = Some(LinkNameSpaceType::Network);
-    rustix::thread::move_into_link_name_space(namespace.as_fd(), kind)
-}
-
 /// An address for a link. Nobody else in the network is asked first whether it is his: that takes a
 /// second, in which it could not be used.
 pub(crate) fn address_of(index: u32, cidr: Cidr) -> Address {
@@ -338,43 +227,4 @@ pub(crate) fn remove_link(socket: &mut Socket, name: &CStr) -> Result<(), Failur
         }
     }
     Ok(())
-}
-
-/// Undo: `user` has no port on that bridge any more; if it was the last, and we made
-/// the bridge, that goes.
-pub(crate) fn leave_bridge(state: &State, user: &CStr, bridge: &CStr) {
-    let remove = |made| {
-        if made && let Ok(mut socket) = Socket::open() {
-            let _ = remove_bridge(&mut socket, bridge);
-        }
-    };
-    let _ = shared::leave(state, user, BRIDGE, bridge.to_bytes(), remove);
-}
-
-fn remove_bridge(socket: &mut Socket, bridge: &CStr) -> Result<(), Failure> {
-    match socket.find(bridge.to_bytes())? {
-        Some(Found { is_bridge: true, index, .. }) => {
-            socket.link(Verb::Delete, Link { index, ..Link::default() })
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Undo: the same for an address of the bridge's.
-pub(crate) fn leave_bridge_address(record: &Record, bridge: &CStr, address: Cidr) {
-    let remove = |made| {
-        if made
-            && let Ok(mut socket) = Socket::open()
-            && let Ok(Some(found)) = socket.find(bridge.to_bytes())
-        {
-            let _ = socket.address(Verb::Delete, address_of(found.index, address));
-        }
-    };
-    let _ = shared::leave(
-        &record.state,
-        &record.name,
-        ADDRESS,
-        &address_object(bridge, &address),
-        remove,
-    );
 }

@@ -1,27 +1,44 @@
 //! Named network namespaces, as `ip netns` has them: initnetns and destroynetns.
+//!
+//! A namespace gets its name when all is done in it: whoever is killed before leaves one that goes with
+//! him. What may stay is a user of the bridge that is no more, which the next run of that name finds,
+//! and `gc`. While one works on a name he has its lock, so that no other takes that for such a leftover.
+use super::bridge::{self, BRIDGE};
 use super::links::{self, Links};
-use super::names;
+use super::{names, namespace};
 use crate::error::{Error, quote};
+use crate::link::{Found, Socket};
 use crate::perform::Failure;
-use crate::registry::{State, pause};
+use crate::registry::State;
+use crate::registry::shared::{self, Users, Wait};
 use crate::spec::network::Cidr;
 use crate::sys;
+use core::net::IpAddr;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
-use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, CString};
-use std::time::{Duration, Instant};
 use unshared_netlink::link::LOOPBACK;
 use unshared_netlink::message::Verb;
+use unshared_netlink::route::Route;
+
+mod processes;
 
 /// What was asked for.
 pub(crate) enum Request {
     /// Makes the namespace, if there is none of that name, and connects it to the bridge.
-    Init { bridge: CString, name: CString, address: Cidr },
+    Init(Init),
     /// Ends what runs in it, and takes it away.
     Destroy { bridge: CString, name: CString },
+}
+
+/// What a namespace is to have.
+pub(crate) struct Init {
+    pub(crate) bridge: CString,
+    pub(crate) name: CString,
+    pub(crate) addresses: Vec<Cidr>,
+    pub(crate) gateways: Vec<IpAddr>,
 }
 
 /// Where ip(8) keeps them.
@@ -30,13 +47,16 @@ const DIRECTORY: &CStr = c"/run/netns";
 /// The link inside.
 const LINK: &CStr = c"eth0";
 
-/// From TERM to KILL, and then to giving up.
-const GRACE: Duration = Duration::from_secs(5);
+/// Our own network namespace.
+const OWN: &CStr = c"/proc/self/ns/net";
+
+/// What the lock of a name is kept by (registry::shared).
+const LOCK: &str = "netns";
 
 /// Does what was asked for.
 pub(crate) fn run(request: &Request) -> Result<u8, Error> {
     match request {
-        Request::Init { bridge, name, address } => init(bridge, name, *address)?,
+        Request::Init(wanted) => init(wanted)?,
         Request::Destroy { bridge, name } => destroy(bridge, name)?,
     }
     Ok(0)
@@ -48,32 +68,76 @@ fn path_of(name: &CStr) -> CString {
 }
 
 /// Who uses a bridge, among its users. An instance cannot be called so.
+const USER: &[u8] = b"netns:";
+
 fn user(name: &CStr) -> CString {
-    CString::new([b"netns:", name.to_bytes()].concat()).unwrap_or_default()
+    CString::new([USER, name.to_bytes()].concat()).unwrap_or_default()
 }
 
 fn failed(attempt: String) -> impl FnOnce(Failure) -> Error {
-    move |failure| Error::system(attempt, failure.errno).maybe_hint(failure.reason)
+    move |failure| {
+        let only_root = matches!(failure.errno, Errno::PERM | Errno::ACCESS)
+            .then(|| "only root may: an ordinary user has spawn --user --pasta".to_owned());
+        Error::system(attempt, failure.errno).maybe_hint(only_root.or(failure.reason))
+    }
 }
 
-fn init(bridge: &CStr, name: &CStr, address: Cidr) -> Result<(), Error> {
-    let path = path_of(name);
-    let quoted = quote(name.to_bytes());
-    let attempt = format!("make net namespace {quoted}");
-    let is_new = make(&path).map_err(|errno| Error::system(attempt, errno))?;
-    let attempt = format!("connect net namespace {quoted} to bridge {}", quote(bridge.to_bytes()));
-    let state = State::make()?;
-    let result = connect(&state, bridge, name, &path, address).map_err(failed(attempt));
-    if result.is_err() && is_new {
-        let _ = remove(&path);
-        links::leave_bridge(&state, &user(name), bridge);
-    }
+/// The state directory, and the lock of that name.
+fn begin(name: &CStr, attempt: &str) -> Result<(State, Users), Error> {
+    let state = State::make().map_err(|error| match sys::effective_uid() {
+        0 => error,
+        _ => failed(attempt.to_owned())(Errno::PERM.into()),
+    })?;
+    let lock = shared::hold(&state, LOCK, name.to_bytes(), Wait::Yes)
+        .map_err(|errno| failed(format!("{attempt}: lock its name"))(errno.into()))?;
+    Ok((state, lock))
+}
+
+fn end(state: &State, lock: Users) {
+    let _ = lock.let_go(state);
     state.remove_if_empty();
+}
+
+fn init(wanted: &Init) -> Result<(), Error> {
+    let Init { bridge, name, .. } = wanted;
+    let quoted = quote(name.to_bytes());
+    let (state, lock) = begin(name, &format!("make net namespace {quoted}"))?;
+    let path = path_of(name);
+    let attempt = format!("connect net namespace {quoted} to bridge {}", quote(bridge.to_bytes()));
+    let mut host = Links::default();
+    let joined = host.join_bridge(&state, &user(name), bridge);
+    let result = joined.map_err(failed(attempt.clone())).and_then(|()| match open(&path) {
+        Ok(there) => complete(&mut host, &there, wanted).map_err(failed(attempt)),
+        // A file that is no namespace, whoever has left it, is made one.
+        Err(_) => make(&mut host, &path, wanted, attempt),
+    });
+    if result.is_err() && !is_connected(&path) {
+        bridge::leave_bridge(&state, &user(name), bridge);
+    }
+    end(&state, lock);
     result
 }
 
-/// Makes a network namespace that is kept at `path`; `false` if there is one already.
-fn make(path: &CStr) -> Result<bool, Errno> {
+/// Makes a namespace with all that it is to have, and then gives it its name.
+fn make(host: &mut Links, path: &CStr, wanted: &Init, attempt: String) -> Result<(), Error> {
+    let cannot_make = |errno| {
+        let attempt = format!("make net namespace {}", quote(wanted.name.to_bytes()));
+        failed(attempt)(Failure::from(errno))
+    };
+    let here = open(OWN).and_then(|here| sys::unshare_net().map(|()| here)).map_err(cannot_make)?;
+    // In the new namespace, up to the way home; the host's socket stays where it was opened.
+    let mut connected = || {
+        let there = open(OWN)?;
+        connect(host, &mut Socket::open()?, &there, wanted)
+    };
+    let result = connected().map_err(failed(attempt));
+    let result = result.and_then(|()| keep(path).map_err(cannot_make));
+    namespace::go_home(&here);
+    result
+}
+
+/// Keeps our network namespace at `path`.
+fn keep(path: &CStr) -> Result<(), Errno> {
     match rustix::fs::mkdir(DIRECTORY, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => {}
         Err(errno) => return Err(errno),
@@ -90,62 +154,89 @@ fn make(path: &CStr) -> Result<bool, Errno> {
         }
         result => result?,
     }
-    let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => drop(file),
-        // A file that is no namespace, whoever has left it, is made one.
-        Err(Errno::EXIST) if open(path).is_ok() => return Ok(false),
-        Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
-    }
-    let here = open(c"/proc/self/ns/net")?;
-    sys::unshare_net()?;
-    let result = rustix::mount::mount_bind(c"/proc/self/ns/net", path);
-    links::go_home(&here);
-    if result.is_err() {
+    let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC;
+    drop(rustix::fs::open(path, flags, Mode::empty())?);
+    rustix::mount::mount_bind(OWN, path).inspect_err(|_| remove_empty(path))
+}
+
+/// Removes a file at which nothing is kept.
+fn remove_empty(path: &CStr) {
+    let status = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
+    if status.is_ok_and(|status| {
+        FileType::from_raw_mode(status.st_mode) == FileType::RegularFile && status.st_size == 0
+    }) {
         let _ = rustix::fs::unlink(path);
     }
-    result.map(|()| true)
 }
 
 /// Opens a network namespace. EINVAL if the file is none.
 fn open(path: &CStr) -> Result<OwnedFd, Errno> {
     const NSFS_MAGIC: u64 = 0x6e73_6673;
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let is_namespace = rustix::fs::fstatfs(&file)?.f_type as u64 == NSFS_MAGIC;
-    // Of kernels before 3.19, which have them in proc.
-    let is_proc = rustix::fs::fstatfs(&file)?.f_type as u64 == rustix::fs::PROC_SUPER_MAGIC as u64;
-    if is_namespace || is_proc { Ok(file) } else { Err(Errno::INVAL) }
+    // Kernels before 3.19 have them in proc.
+    match rustix::fs::fstatfs(&file)?.f_type as u64 {
+        NSFS_MAGIC => Ok(file),
+        kind if kind == rustix::fs::PROC_SUPER_MAGIC as u64 => Ok(file),
+        _ => Err(Errno::INVAL),
+    }
 }
 
-/// Makes the bridge and the pair, and gives the link inside its address, as far as they are missing.
+/// Connects a namespace that is there, as far as that is missing.
+fn complete(host: &mut Links, there: &OwnedFd, wanted: &Init) -> Result<(), Failure> {
+    let mut inside = namespace::socket_in(there)?;
+    let had_link = inside.find(LINK.to_bytes())?.is_some();
+    let result = connect(host, &mut inside, there, wanted);
+    if result.is_err() && !had_link {
+        // The namespace stays, and would keep it.
+        links::remove_link(host.socket()?, &pair_of(&wanted.name))?;
+    }
+    result
+}
+
+/// Whether there is a namespace at that path, with a link of ours in it.
+fn is_connected(path: &CStr) -> bool {
+    let find = || namespace::socket_in(&open(path)?)?.find(LINK.to_bytes());
+    find().is_ok_and(|found: Option<Found>| found.is_some())
+}
+
+/// The name of the host's end of the pair.
+fn pair_of(name: &CStr) -> CString {
+    names::host_side(name, DIRECTORY.to_bytes())
+}
+
+/// Makes the pair, and gives the link inside what it is to have, as far as it is missing.
 fn connect(
-    state: &State,
-    bridge: &CStr,
-    name: &CStr,
-    path: &CStr,
-    address: Cidr,
+    host: &mut Links,
+    inside: &mut Socket,
+    there: &OwnedFd,
+    wanted: &Init,
 ) -> Result<(), Failure> {
-    let there = open(path)?;
-    let mut host = Links::default();
-    host.join_bridge(state, &user(name), bridge)?;
-    let mut inside = links::socket_in(&there)?;
     inside.bring_up(LOOPBACK)?;
     let index = match inside.find(LINK.to_bytes())? {
         Some(found) => found.index,
         None => {
-            let namespace = links::descriptor_of(&there);
-            let pair = names::host_side(name, DIRECTORY.to_bytes());
             let inner = super::Inner { name: LINK.to_owned(), mac: None, mtu: None };
-            host.add_veth(&pair, bridge, &inner, namespace)?;
+            host.add_veth(
+                &pair_of(&wanted.name),
+                &wanted.bridge,
+                &inner,
+                namespace::descriptor_of(there),
+            )?;
             inside.find(LINK.to_bytes())?.ok_or(Errno::NODEV)?.index
         }
     };
-    match inside.address(Verb::Create, links::address_of(index, address)) {
-        Err(Failure { errno: Errno::EXIST, .. }) => {}
-        result => result?,
+    let unless_there = |result| match result {
+        Err(Failure { errno: Errno::EXIST, .. }) => Ok(()),
+        result => result,
+    };
+    for address in &wanted.addresses {
+        unless_there(inside.address(Verb::Create, links::address_of(index, *address)))?;
     }
-    inside.bring_up(index)
+    inside.bring_up(index)?;
+    for gateway in &wanted.gateways {
+        unless_there(inside.route(Verb::Create, Route::default_through(*gateway)))?;
+    }
+    Ok(())
 }
 
 fn remove(path: &CStr) -> Result<(), Errno> {
@@ -159,67 +250,53 @@ fn remove(path: &CStr) -> Result<(), Errno> {
 fn destroy(bridge: &CStr, name: &CStr) -> Result<(), Error> {
     let path = path_of(name);
     let quoted = quote(name.to_bytes());
+    let attempt = format!("remove net namespace {quoted}");
+    let (state, lock) = begin(name, &attempt)?;
     let result = match rustix::fs::stat(path.as_c_str()) {
         Ok(status) => {
-            end_all(status.st_ino);
-            let attempt = format!("remove net namespace {quoted}");
-            remove(&path).map_err(|errno| Error::system(attempt, errno))
+            processes::end_all(status.st_ino);
+            remove(&path).map_err(|errno| failed(attempt)(errno.into()))
         }
-        Err(errno) => Err(Error::system(format!("destroy net namespace {quoted}"), errno)
-            .maybe_hint((errno == Errno::NOENT).then(|| "there is none of that name".to_owned()))),
+        Err(Errno::NOENT) => {
+            Err(Error::system(attempt, Errno::NOENT).hint("there is none of that name"))
+        }
+        Err(errno) => Err(Error::system(attempt, errno)),
     };
-    if let Some(state) = State::look()? {
-        links::leave_bridge(&state, &user(name), bridge);
-        state.remove_if_empty();
+    if result.is_ok() || !is_connected(&path) {
+        bridge::leave_bridge(&state, &user(name), bridge);
     }
+    end(&state, lock);
     result
 }
 
-/// Ends what runs in a network namespace: TERM, then KILL.
-fn end_all(inode: u64) {
-    let mut signal = Signal::TERM;
-    let mut told: Vec<Pid> = Vec::new();
-    let mut since = Instant::now();
-    loop {
-        let processes = processes_in(inode);
-        if processes.is_empty() {
-            return;
-        }
-        for pid in processes {
-            if !told.contains(&pid) {
-                let _ = rustix::process::kill_process(pid, signal);
-                // One that is stopped takes no notice before it goes on.
-                let _ = rustix::process::kill_process(pid, Signal::CONT);
-                told.push(pid);
+/// Takes away what killed runs of both commands have left, and what is left of namespaces that
+/// somebody else has removed; the names of those.
+pub(crate) fn collect(state: &State) -> Result<Vec<CString>, Error> {
+    let mut names = state.objects(LOCK)?;
+    let mut uses = Vec::new();
+    for bridge in state.objects(BRIDGE)? {
+        for one in shared::users(state, BRIDGE, &bridge).unwrap_or_default() {
+            if let Some(name) = one.to_bytes().strip_prefix(USER) {
+                names.extend(CString::new(name));
+                uses.push((one, bridge.clone()));
             }
         }
-        if since.elapsed() > GRACE {
-            if signal == Signal::KILL {
-                return;
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| {
+        // Somebody works on it just now.
+        let Ok(lock) = shared::hold(state, LOCK, name.to_bytes(), Wait::No) else { return false };
+        let path = path_of(name);
+        let is_gone = matches!(open(&path), Err(Errno::NOENT | Errno::INVAL));
+        if is_gone {
+            remove_empty(&path);
+            for (one, bridge) in uses.iter().filter(|(one, _)| *one == user(name)) {
+                bridge::leave_bridge(state, one, bridge);
             }
-            (signal, since) = (Signal::KILL, Instant::now());
-            told.clear();
         }
-        pause();
-    }
-}
-
-/// The processes in a network namespace, but for ourselves.
-fn processes_in(inode: u64) -> Vec<Pid> {
-    let Ok(proc) = rustix::fs::open(c"/proc", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-    else {
-        return Vec::new();
-    };
-    let Ok(entries) = Dir::read_from(proc) else { return Vec::new() };
-    let own = rustix::process::getpid();
-    let mut found = Vec::new();
-    for entry in entries.flatten() {
-        let text = entry.file_name().to_str().unwrap_or_default();
-        let Some(pid) = text.parse().ok().and_then(Pid::from_raw) else { continue };
-        let status = rustix::fs::stat(format!("/proc/{pid}/ns/net"));
-        if pid != own && status.is_ok_and(|status| status.st_ino == inode) {
-            found.push(pid);
-        }
-    }
-    found
+        let _ = lock.let_go(state);
+        is_gone
+    });
+    Ok(names)
 }

@@ -3,8 +3,10 @@
 //! Its users are the files of a directory `.KIND-OBJECT` in the state directory, one a user. To use
 //! something: enter an [`super::undo::Undo`] whose `perform` calls [`leave`]; then [`join`], and while
 //! the [`Users`] are held, which keeps everybody else out, make what is missing. How many instances
-//! run makes no difference to the time that it takes.
+//! run makes no difference to the time that it takes. What has no users but one at a time is only
+//! held ([`hold`]).
 use super::State;
+use super::record::Missing;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -16,19 +18,46 @@ pub(crate) struct Users {
     name: CString,
 }
 
+/// Whether somebody who is in is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wait {
+    Yes,
+    No,
+}
+
 /// The file that says that we made it. No user is called so.
 const MADE: &CStr = c".made";
 
 /// Makes an instance, or whoever else is called so, a user of that object. Doing so again changes nothing.
 pub(crate) fn join(state: &State, user: &CStr, kind: &str, object: &[u8]) -> Result<Users, Errno> {
     loop {
-        let users = match Users::lock(state, kind, object, true)? {
-            Some(users) => users,
-            None => continue,
-        };
-        users.put(user)?;
-        return Ok(users);
+        if let Some(users) = Users::lock(state, kind, object, Missing::Make, Wait::Yes)? {
+            users.put(user)?;
+            return Ok(users);
+        }
     }
+}
+
+/// Keeps everybody else out of that object. EAGAIN if somebody is in already who is not to be waited for.
+pub(crate) fn hold(state: &State, kind: &str, object: &[u8], wait: Wait) -> Result<Users, Errno> {
+    loop {
+        if let Some(users) = Users::lock(state, kind, object, Missing::Make, wait)? {
+            return Ok(users);
+        }
+    }
+}
+
+/// Who uses an object at this moment. What is left of one that nobody came to use is removed.
+pub(crate) fn users(state: &State, kind: &str, object: &CStr) -> Result<Vec<CString>, Errno> {
+    let mut found = Vec::new();
+    let users = Users::lock(state, kind, object.to_bytes(), Missing::Leave, Wait::Yes)?;
+    if let Some(users) = users {
+        users.each(&mut |user| found.push(user.to_owned()))?;
+        if found.is_empty() {
+            users.let_go(state)?;
+        }
+    }
+    Ok(found)
 }
 
 /// `user` uses it no more. If it was the last user, `remove` is called with whether the
@@ -40,26 +69,30 @@ pub(crate) fn leave(
     object: &[u8],
     remove: impl FnOnce(bool),
 ) -> Result<(), Errno> {
-    let Some(users) = Users::lock(state, kind, object, false)? else {
-        return Ok(());
-    };
-    if !users.others(user)? {
+    let users = Users::lock(state, kind, object, Missing::Leave, Wait::Yes)?;
+    let Some(users) = users else { return Ok(()) };
+    let mut is_last = true;
+    users.each(&mut |other| is_last &= other == user)?;
+    if is_last {
         remove(users.is_made());
         users.take(MADE)?;
     }
     users.take(user)?;
-    match rustix::fs::unlinkat(state, &users.name, AtFlags::REMOVEDIR) {
-        Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
-        Err(errno) => Err(errno),
-    }
+    users.let_go(state)
 }
 
 impl Users {
     /// `None` if there are none, or if the last left while we waited for the lock.
-    fn lock(state: &State, kind: &str, object: &[u8], make: bool) -> Result<Option<Users>, Errno> {
+    fn lock(
+        state: &State,
+        kind: &str,
+        object: &[u8],
+        missing: Missing,
+        wait: Wait,
+    ) -> Result<Option<Users>, Errno> {
         let name = [b".", kind.as_bytes(), b"-", object].concat();
         let name = CString::new(name).map_err(|_| Errno::INVAL)?;
-        if make {
+        if missing == Missing::Make {
             match rustix::fs::mkdirat(state, &name, Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(errno),
@@ -70,7 +103,11 @@ impl Users {
             Err(Errno::NOENT) => return Ok(None),
             directory => directory?,
         };
-        while let Err(errno) = rustix::fs::flock(&directory, FlockOperation::LockExclusive) {
+        let operation = match wait {
+            Wait::Yes => FlockOperation::LockExclusive,
+            Wait::No => FlockOperation::NonBlockingLockExclusive,
+        };
+        while let Err(errno) = rustix::fs::flock(&directory, operation) {
             if errno != Errno::INTR {
                 return Err(errno);
             }
@@ -91,16 +128,23 @@ impl Users {
         rustix::fs::statat(&self.directory, MADE, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
-    /// Whether somebody uses it besides that instance.
-    fn others(&self, name: &CStr) -> Result<bool, Errno> {
+    /// Tells of all users.
+    fn each(&self, tell: &mut dyn FnMut(&CStr)) -> Result<(), Errno> {
         for entry in Dir::read_from(&self.directory)? {
             let entry = entry?;
-            let other = entry.file_name();
-            if other != name && !other.to_bytes().starts_with(b".") {
-                return Ok(true);
+            if !entry.file_name().to_bytes().starts_with(b".") {
+                tell(entry.file_name());
             }
         }
-        Ok(false)
+        Ok(())
+    }
+
+    /// Lets go of it; without users, nothing is left of it.
+    pub(crate) fn let_go(self, state: &State) -> Result<(), Errno> {
+        match rustix::fs::unlinkat(state, &self.name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno),
+        }
     }
 
     fn put(&self, name: &CStr) -> Result<(), Errno> {
@@ -119,7 +163,7 @@ impl Users {
 #[cfg(test)]
 mod tests {
     use super::super::State;
-    use super::super::record::{Missing, Record, Taken};
+    use super::super::record::{Record, Taken};
     use super::*;
 
     fn record(path: &CStr, name: &CStr) -> Record {

@@ -6,7 +6,7 @@
 //! what the step made (an inode, an index, a name that nobody else would take).
 use super::record::Record;
 use crate::network::lent::{self, Lent};
-use crate::network::{links, nat, pasta};
+use crate::network::{bridge, nat, pasta};
 use crate::spec::network::Cidr;
 use rustix::fs::{AtFlags, CWD, FileType};
 use std::ffi::CString;
@@ -87,9 +87,9 @@ impl Undo {
                 }
             }
             Undo::RemoveCgroup(path) => crate::cgroup::remove(path),
-            Undo::LeaveBridge(bridge) => links::leave_bridge(&record.state, &record.name, bridge),
+            Undo::LeaveBridge(bridge) => bridge::leave_bridge(&record.state, &record.name, bridge),
             Undo::LeaveBridgeAddress { bridge, address } => {
-                links::leave_bridge_address(record, bridge, *address);
+                bridge::leave_bridge_address(record, bridge, *address);
             }
             Undo::RemoveTables(name) => nat::remove(name),
             Undo::EndPasta(file) => pasta::end(file),

@@ -43,14 +43,15 @@ fn a_bridge_is_made_as_by_iproute2() {
 fn a_pair_with_one_end_elsewhere_is_made_as_by_iproute2() {
     for (namespace, process) in [("cap", false), ("2000000000", true)] {
         let command = std::format!(
-            "ip link add vcap0 mtu 1400 master brcap type veth peer name eth0 address \
-             02:00:00:00:00:02 mtu 1400 netns {namespace}"
+            "ip link add vcap0 mtu 1400 numtxqueues 1 numrxqueues 1 master brcap type veth peer name eth0 \
+             address 02:00:00:00:00:02 mtu 1400 numtxqueues 1 numrxqueues 1 netns {namespace}"
         );
         let master = Link::parse(&captured::of(&command).sent[HEADER..]).unwrap().master;
         let peer = Peer {
             name: Some(b"eth0"),
             address: MAC,
             mtu: Some(1400),
+            queues: Some(1),
             namespace: Some(if process {
                 Namespace::OfProcess(2_000_000_000)
             } else {
@@ -60,6 +61,7 @@ fn a_pair_with_one_end_elsewhere_is_made_as_by_iproute2() {
         let link = Link {
             name: Some(b"vcap0"),
             mtu: Some(1400),
+            queues: Some(1),
             master,
             kind: Some(Kind::Veth(Some(peer))),
             ..Link::default()
@@ -139,10 +141,10 @@ proptest! {
     #[test]
     fn what_is_written_is_read(
         numbers: [u32; 3], name in prop::option::of(name()), peer_name in prop::option::of(name()),
-        address: Option<Mac>, mtu: Option<u32>, master: Option<u32>, parent: Option<u32>,
+        address: Option<Mac>, mtu: Option<u32>, queues: Option<u32>, master: Option<u32>, parent: Option<u32>,
         namespace in namespace(), peer_namespace in namespace(), kind in 0..6, other in name()
     ) {
-        let peer = Peer { name: peer_name.as_deref(), address, mtu, namespace: peer_namespace };
+        let peer = Peer { name: peer_name.as_deref(), address, mtu, queues, namespace: peer_namespace };
         let kind = match kind {
             0 => None,
             1 => Some(Kind::Bridge),
@@ -153,7 +155,8 @@ proptest! {
         };
         let [index, flags, change] = numbers;
         let link = Link {
-            index, flags, change, name: name.as_deref(), address, mtu, master, parent, namespace, kind,
+            index, flags, change, name: name.as_deref(), address, mtu, queues, master, parent, namespace,
+            kind,
         };
         for verb in [Verb::Create, Verb::Dump] {
             let mut buffer = [0; 512];
