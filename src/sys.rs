@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod landlock;
 pub(crate) mod loop_device;
 pub(crate) mod machine;
+pub(crate) mod thread;
 
 use crate::seccomp::Instruction;
 use crate::spec::namespace::{Namespace, Namespaces};

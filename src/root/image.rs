@@ -8,9 +8,9 @@ use super::source::{Source, Stream};
 use super::tree::Tree;
 use super::unpack::Unpack;
 use crate::error::Error;
+use crate::sys::thread::{self, Thread};
 use std::ffi::CStr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 /// An image that is open.
 pub(crate) struct Image {
@@ -68,24 +68,19 @@ fn piece(unpack: &mut Unpack<'_>, source: Source, format: Format) -> Result<Sour
         }
     }
     // The thread has closed its end, so it has nothing left to do.
-    thread.join().map_err(|_| Error::plain("the thread that decompresses has failed"))
+    thread.join().ok_or_else(|| Error::plain("the thread that decompresses has failed"))
 }
 
 pub(super) fn start(
     mut source: Source,
     format: Format,
-) -> Result<(JoinHandle<Source>, Decoded), Error> {
+) -> Result<(Thread<Source>, Decoded), Error> {
     let (mut sink, decoded) = pipe();
     let work = move || {
         let result = decompress(format, &mut source, &mut sink);
         sink.finish(result);
         source
     };
-    match std::thread::Builder::new().spawn(work) {
-        Ok(thread) => Ok((thread, decoded)),
-        Err(error) => {
-            let errno = error.raw_os_error().map(unshared_init::errno::of);
-            Err(Error::system("start a thread", errno.unwrap_or(rustix::io::Errno::AGAIN)))
-        }
-    }
+    let thread = thread::start(work).map_err(|errno| Error::system("start a thread", errno))?;
+    Ok((thread, decoded))
 }
