@@ -9,6 +9,7 @@ use crate::spec::Spec;
 use std::ffi::{CStr, CString};
 use unshared_init::sys::Arguments;
 
+mod config;
 pub(crate) mod end;
 mod help;
 pub(crate) mod instances;
@@ -45,6 +46,8 @@ pub(crate) enum Request {
     GetRoot(CString),
     /// Make or remove a named network namespace.
     Netns(netns::Request),
+    /// Print what `--config` would read.
+    Dump(Vec<u8>),
     /// Print this text.
     Print(String),
 }

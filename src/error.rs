@@ -13,6 +13,8 @@ pub(crate) struct Error {
     errno: Option<Errno>,
     /// The cause, only where it was found by looking, or what to do about it.
     hint: Option<String>,
+    /// An option was given twice that may be given once.
+    is_repetition: bool,
     /// The exit status: [`FAILED`], or 126 or 127 for a command that could not be executed.
     pub(crate) code: u8,
 }
@@ -20,17 +22,45 @@ pub(crate) struct Error {
 impl Error {
     /// A system call failed.
     pub(crate) fn system(attempt: impl Into<String>, errno: Errno) -> Error {
-        Error { attempt: attempt.into(), errno: Some(errno), hint: None, code: FAILED }
+        Error {
+            attempt: attempt.into(),
+            errno: Some(errno),
+            hint: None,
+            is_repetition: false,
+            code: FAILED,
+        }
     }
 
     /// Something is wrong that no system call said.
     pub(crate) fn plain(problem: impl Into<String>) -> Error {
-        Error { attempt: problem.into(), errno: None, hint: None, code: FAILED }
+        Error {
+            attempt: problem.into(),
+            errno: None,
+            hint: None,
+            is_repetition: false,
+            code: FAILED,
+        }
     }
 
     /// The command line is wrong; says where it is explained.
     pub(crate) fn usage(problem: impl Into<String>, command: &str) -> Error {
         Error::plain(problem).hint(format!("see: unshared-cli help {command}").trim_end())
+    }
+
+    /// An option of `spawn` was given twice that may be given once.
+    pub(crate) fn repetition(name: &str) -> Error {
+        Error { is_repetition: true, ..Error::usage(format!("{name} is given twice"), "spawn") }
+    }
+
+    /// Whether that is what it is.
+    pub(crate) fn is_repetition(&self) -> bool {
+        self.is_repetition
+    }
+
+    /// Says where in a file it is.
+    pub(crate) fn at(mut self, place: &str) -> Error {
+        self.attempt = format!("{place}: {}", self.attempt);
+        self
     }
 
     /// The same once more, for somebody who has a look at it only.
@@ -39,6 +69,7 @@ impl Error {
             attempt: self.attempt.clone(),
             errno: self.errno,
             hint: self.hint.clone(),
+            is_repetition: self.is_repetition,
             code: self.code,
         }
     }

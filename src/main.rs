@@ -94,6 +94,7 @@ fn run_other(request: Request) -> Result<u8, Error> {
         Request::Doctor { json } => doctor::run(json),
         Request::Netns(request) => network::netns::run(&request),
         Request::Forkn(arguments) => hooks::forkn(arguments),
+        Request::Dump(text) => print(&text),
         Request::Print(text) => print(text.as_bytes()),
     }
 }

@@ -250,3 +250,29 @@ fn what_is_restarted_needs_an_init() {
     root("$CLI spawn --pid --restart sometimes -- true")
         .complains(125, &["--restart", "never, on-failure or always"]);
 }
+
+#[test]
+fn options_can_stand_in_a_file() {
+    let file = "f=$(mktemp); printf '%s\\n' '# a box' --uts '--hostname box # inside' '--env \"A=1 2\"' \
+                '-- sh -c \"hostname; echo \\$A\"' >$f;";
+    root(&format!("{file} $CLI spawn --config $f; rm $f")).prints("box\n1 2");
+    root(&format!("{file} $CLI spawn --config=$f --hostname other -- hostname; rm $f"))
+        .prints("other");
+    root(&format!(
+        "{file} $CLI spawn --hostname a --config $f --dump-config -- echo \"it's\"; rm $f"
+    ))
+    .prints("--uts\n--env 'A=1 2'\n--hostname a\n-- echo 'it'\\''s'");
+    root(&format!(
+        "{file} $CLI spawn --config $f --pid --dump-config >$f.2; $CLI spawn --config $f.2 --dump-config | cmp - $f.2; rm $f $f.2"
+    ))
+    .prints("");
+    let outcome = root(
+        "f=$(mktemp); printf -- '--pid\\n--pod\\n' >$f; cd ${f%/*}; $CLI spawn --config ${f##*/} true; echo $?; rm $f",
+    );
+    assert!(
+        outcome.err.contains(":2: there is no option \"--pod\" (did you mean --pid?"),
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.out, "125\n");
+    root("$CLI spawn --config /no/such true").complains(125, &["read \"/no/such\": ENOENT"]);
+}

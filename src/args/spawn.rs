@@ -1,5 +1,5 @@
 //! The command line of `spawn`.
-use super::{Request, help};
+use super::{Request, config, help};
 use crate::cgroup::Limit;
 use crate::error::{Error, quote};
 use crate::landlock::Access;
@@ -11,7 +11,7 @@ use crate::spec::namespace::Namespace;
 use crate::spec::rlimit::ResourceLimit;
 use crate::spec::{MapChoice, Spec};
 use lexopt::{Arg, Parser};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use unshared_init::number::{decimal, seconds};
 use unshared_init::reaper::Restart;
@@ -25,29 +25,49 @@ pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
         .take_while(|word| word.to_bytes() != b"--")
         .map(|word| OsStr::from_bytes(word.to_bytes()).to_owned())
         .collect();
-    let count = options.len();
-    let mut parser = Parser::from_args(options);
     let mut reader = Reader::default();
     reader.spec.words = Some(arguments);
-    while let Some(argument) = parser.next().map_err(explain)? {
-        if let Arg::Value(_) = argument {
-            let following = parser.raw_args().map_err(explain)?.as_slice().len();
-            reader.spec.command = Some(skip(arguments, count - following - 1));
-            break;
+    let is_about_files =
+        |word: &OsString| word.as_bytes().starts_with(b"--config") || word == "--dump-config";
+    if options.iter().any(is_about_files) {
+        // Files come first, so that the command line has the last word.
+        let mut first = Reader::default();
+        if first.words(options.clone())?.is_some() {
+            reader.lines = Some(Vec::new());
+            first.files.iter().try_for_each(|file| reader.file(file))?;
         }
-        if matches!(argument, Arg::Short('h') | Arg::Long("help")) {
-            return Ok(Request::Print(help::of("spawn")));
-        }
-        reader.option(argument_name(&argument), &mut parser)?;
     }
-    let command = skip(arguments, count + 1);
-    if reader.spec.command.is_none() && skip(arguments, count).first().is_some() {
+    let count = options.len();
+    let Some(taken) = reader.words(options)? else {
+        return Ok(Request::Print(help::of("spawn")));
+    };
+    if taken < count {
+        reader.spec.command = Some(skip(arguments, taken));
+    } else if skip(arguments, count).first().is_some() {
+        let command = skip(arguments, count + 1);
         if command.first().is_none() {
             return Err(Error::usage("no command after \"--\"", "spawn"));
         }
         reader.spec.command = Some(command);
     }
-    Ok(Request::Spawn(Box::new(reader.spec.check()?)))
+    let (lines, dumps) = (reader.lines, reader.dumps);
+    let spec = reader.spec.check()?;
+    if dumps {
+        return Ok(Request::Dump(dump(&lines.unwrap_or_default(), spec.command)));
+    }
+    Ok(Request::Spawn(Box::new(spec)))
+}
+
+/// The options, one a line, and the command.
+fn dump(lines: &[Taken], command: Option<Arguments>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for line in lines {
+        config::write(line.words.iter().map(|word| word.as_bytes()), &mut text);
+    }
+    if let Some(command) = command {
+        config::write([&b"--"[..]].into_iter().chain(command.map(CStr::to_bytes)), &mut text);
+    }
+    text
 }
 
 /// The arguments without the first `count`.
@@ -72,13 +92,116 @@ fn explain(error: lexopt::Error) -> Error {
     super::explain(error, "spawn")
 }
 
+/// An option that was taken in, with its values.
+struct Taken {
+    name: String,
+    words: Vec<OsString>,
+    /// It is a file's, so that it may be given once more, on the command line.
+    is_of_file: bool,
+}
+
 /// The options so far.
 #[derive(Default)]
 struct Reader {
     spec: Spec,
+    /// The files of `--config`.
+    files: Vec<OsString>,
+    /// `--dump-config`
+    dumps: bool,
+    /// All of them, where there are files or they are written.
+    lines: Option<Vec<Taken>>,
+    /// Those that come now are a file's.
+    is_in_file: bool,
 }
 
 impl Reader {
+    /// Takes in the options up to a word that is none, and returns its index; `None` for `--help`.
+    fn words(&mut self, words: Vec<OsString>) -> Result<Option<usize>, Error> {
+        let count = words.len();
+        let kept = self.lines.is_some().then(|| words.clone());
+        let mut parser = Parser::from_args(words);
+        let mut begin = 0;
+        while let Some(argument) = parser.next().map_err(explain)? {
+            if let Arg::Value(_) = argument {
+                let following = parser.raw_args().map_err(explain)?.as_slice().len();
+                return Ok(Some(count - following - 1));
+            }
+            if matches!(argument, Arg::Short('h') | Arg::Long("help")) {
+                return Ok(None);
+            }
+            let name = argument_name(&argument);
+            let kept = kept.as_deref().map(|words| (name.clone(), words));
+            if let Err(error) = self.option(name, &mut parser) {
+                self.overrule(error, kept.as_ref().map(|(name, _)| name.as_str()))?;
+            }
+            // Letters behind one dash are taken in together.
+            if let Some((name, words)) = kept
+                && let Some(rest) = parser.try_raw_args()
+            {
+                let end = count - rest.as_slice().len();
+                self.keep(name, words.get(begin..end).unwrap_or_default());
+                begin = end;
+            }
+        }
+        Ok(Some(count))
+    }
+
+    /// What a file says once, the command line may say again.
+    fn overrule(&mut self, error: Error, name: Option<&str>) -> Result<(), Error> {
+        let lines = self.lines.as_mut().filter(|_| error.is_repetition() && !self.is_in_file);
+        let place = lines.as_ref().and_then(|lines| {
+            lines.iter().position(|line| line.is_of_file && Some(line.name.as_str()) == name)
+        });
+        match lines.zip(place) {
+            Some((lines, place)) => {
+                lines.remove(place);
+                Ok(())
+            }
+            None => Err(error),
+        }
+    }
+
+    fn keep(&mut self, name: String, words: &[OsString]) {
+        if let Some(lines) = &mut self.lines
+            && name != "--config"
+            && name != "--dump-config"
+        {
+            lines.push(Taken { name, words: words.to_vec(), is_of_file: self.is_in_file });
+        }
+    }
+
+    /// Takes in the options of a file.
+    fn file(&mut self, path: &OsStr) -> Result<(), Error> {
+        self.is_in_file = true;
+        for line in config::read(path)? {
+            self.line(line.words).map_err(|error| error.at(&config::place(path, line.number)))?;
+        }
+        self.is_in_file = false;
+        Ok(())
+    }
+
+    fn line(&mut self, words: Vec<OsString>) -> Result<(), Error> {
+        if let Some((first, command)) = words.split_first()
+            && first == "--"
+        {
+            let command =
+                command.iter().map(|word| text(word.clone(), "--")).collect::<Result<_, _>>();
+            self.spec.command = Some(crate::sys::arguments(command?));
+            return match self.spec.command.and_then(|command| command.first()) {
+                Some(_) => Ok(()),
+                None => Err(Error::usage("no command after \"--\"", "spawn")),
+            };
+        }
+        let count = words.len();
+        match self.words(words)? {
+            Some(taken) if taken == count && self.files.is_empty() && !self.dumps => Ok(()),
+            Some(taken) if taken == count => {
+                Err(Error::usage("--config and --dump-config are for the command line", "spawn"))
+            }
+            _ => Err(Error::usage("a line has one option, or -- and the command", "spawn")),
+        }
+    }
+
     /// Takes in one option.
     fn option(&mut self, name: String, parser: &mut Parser) -> Result<(), Error> {
         let spec = &mut self.spec;
@@ -117,6 +240,7 @@ impl Reader {
             "--pasta" => spec.network.pasta = true,
             "--offload" => spec.network.offload = true,
             "--dry-run" => spec.dry_run = true,
+            "--dump-config" => self.dumps = true,
             "-v" | "--verbose" => spec.verbose = true,
             "-r" | "--map-root-user" => choose(&mut spec.map, MapChoice::Root)?,
             "-c" | "--map-current-user" => choose(&mut spec.map, MapChoice::Current)?,
@@ -138,6 +262,7 @@ impl Reader {
             "--boottime" => once(&mut spec.boottime, offset(value()?, name)?, name)?,
             "--hostname" => once(&mut spec.hostname, text(value()?, name)?, name)?,
             "--domainname" => once(&mut spec.domainname, text(value()?, name)?, name)?,
+            "--config" => self.files.push(value()?),
             "--cwd" => once(&mut spec.cwd, text(value()?, name)?, name)?,
             "--uid" => once(&mut spec.uid, id(value()?, name)?, name)?,
             "--gid" => once(&mut spec.gid, id(value()?, name)?, name)?,
@@ -191,7 +316,7 @@ fn instance_name(value: OsString) -> Result<CString, Error> {
 pub(super) fn once<T>(place: &mut Option<T>, value: T, name: &str) -> Result<(), Error> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Error::usage(format!("{name} is given twice"), "spawn")),
+        Some(_) => Err(Error::repetition(name)),
     }
 }
 
