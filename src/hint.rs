@@ -175,14 +175,6 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             | Step::MountDisk { .. },
             Errno::NOENT,
         ) if rustix::fs::stat("/proc/self").is_err() => "/proc is not mounted here",
-        (
-            Step::BindRoot { read_only: true, .. }
-            | Step::ProtectRoot { .. }
-            | Step::ProtectKernelFiles { .. }
-            | Step::MountSysIn { .. }
-            | Step::MountIn { .. },
-            Errno::NOSYS,
-        ) => "what is bound read-only needs mount_setattr(2): Linux 5.12",
         (Step::OverlayRoot { .. }, Errno::PERM) => {
             "in a user namespace an overlay needs Linux 5.11"
         }

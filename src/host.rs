@@ -188,9 +188,34 @@ pub(crate) fn read_open(file: &rustix::fd::OwnedFd) -> Result<Vec<u8>, Errno> {
     }
 }
 
+/// A path as the kernel lists it, as it is. The kernel writes space, tab, newline and backslash as three octal digits.
+pub(crate) fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let [first, behind @ ..] = rest {
+        match rest {
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', behind @ ..] => {
+                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                rest = behind;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mount_point_is_read_as_it_is() {
+        assert_eq!(unescape(b"/a\\040b\\134c\\011"), b"/a b\\c\t");
+        assert_eq!(unescape(b"/a\\04"), b"/a\\04");
+    }
 
     #[test]
     fn subordinate_ids_are_found_by_name_and_by_number() {

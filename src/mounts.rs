@@ -4,6 +4,7 @@
 //! be mounted in a user namespace (which the kernel allows where one is already to be seen). What is
 //! mounted on is found inside the new root, by file descriptor: no link in it leads out.
 pub(crate) mod kernel_files;
+mod read_only;
 
 use crate::root::resolve::Resolver;
 use crate::sys::{self, ReadOnly};
@@ -24,7 +25,7 @@ pub(crate) fn bind_root(root: &CStr, read_only: bool) -> Result<(), Errno> {
     if read_only {
         // What is missing to be mounted on can still be made in the top one.
         let top = open_directory(root)?;
-        let _ = sys::set_read_only(top.as_fd(), ReadOnly::NoLonger);
+        let _ = read_only::set(top.as_fd(), ReadOnly::NoLonger);
     }
     Ok(())
 }
@@ -205,7 +206,7 @@ pub(crate) fn dev(root: &CStr) -> Result<(), Errno> {
 #[cold]
 #[inline(never)]
 pub(crate) fn protect_root(root: &CStr) -> Result<(), Errno> {
-    sys::set_read_only(open_directory(root)?.as_fd(), ReadOnly::Alone)
+    read_only::set(open_directory(root)?.as_fd(), ReadOnly::Alone)
 }
 
 /// pivot_root(2), and unmounts the old root with all that is below it. Every process that was rooted
@@ -238,17 +239,19 @@ fn leave_initramfs() -> Result<(), Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE;
-    match rustix::mount::open_tree(CWD, c"/", flags) {
+    let put = || -> Result<(), Errno> {
+        let copy = rustix::mount::open_tree(CWD, c"/", flags)?;
+        let from = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        rustix::mount::move_mount(&copy, c"", CWD, c"/", from)?;
+        rustix::process::fchdir(copy)
+    };
+    match put() {
         // Before Linux 5.2. The way up from a root ends in what is topmost over it.
-        Err(Errno::NOSYS) => {
+        Err(Errno::NOSYS | Errno::PERM) => {
             rustix::mount::mount_bind_recursive(c"/", c"/")?;
             rustix::process::chdir(c"/..")?;
         }
-        copy => {
-            let (copy, from) = (copy?, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH);
-            rustix::mount::move_mount(&copy, c"", CWD, c"/", from)?;
-            rustix::process::fchdir(copy)?;
-        }
+        other => other?,
     }
     rustix::process::chroot(c".")
 }
@@ -323,23 +326,31 @@ fn mount_at(
     rustix::mount::mount(kind, path_of(target), kind, flags, options)
 }
 
-/// Mounts a copy of what is mounted at `source`, and below it, at `target`. Where it is to be
-/// read-only, it is so before it is to be seen (Linux 5.12).
+/// Mounts a copy of what is mounted at `source`, and below it, at `target`.
 ///
 /// Recursive, since in a user namespace no mount can be taken out of those that it came with.
 fn attach(source: BorrowedFd<'_>, target: BorrowedFd<'_>, read_only: bool) -> Result<(), Errno> {
+    match attach_copy(source, target, read_only) {
+        // Before Linux 5.2, or 5.12; EPERM may be a filter's word for a call that it does not know.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            rustix::mount::mount_bind_recursive(path_of(source), path_of(target))?;
+            if read_only { read_only::remount(target, ReadOnly::WithAllBelow) } else { Ok(()) }
+        }
+        other => other,
+    }
+}
+
+/// What is to be read-only is so before it is to be seen.
+fn attach_copy(
+    source: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    read_only: bool,
+) -> Result<(), Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH
         | OpenTreeFlags::AT_RECURSIVE;
-    let copy = match rustix::mount::open_tree(source, c"", flags) {
-        // Before Linux 5.2; then there is no way either to make it read-only with all below.
-        Err(Errno::NOSYS) if !read_only => {
-            rustix::mount::mount_bind_recursive(path_of(source), path_of(target))?;
-            return Ok(());
-        }
-        other => other?,
-    };
+    let copy = rustix::mount::open_tree(source, c"", flags)?;
     if read_only {
         sys::set_read_only(copy.as_fd(), ReadOnly::WithAllBelow)?;
     }

@@ -42,6 +42,42 @@ fn without_close_range_descriptors_are_still_closed() {
 }
 
 #[test]
+fn a_root_without_the_calls_for_mounts_of_linux_5_is_the_same_root() {
+    // As far as /proc tells: what is mounted where, and whether it is read-only, nosuid and so on.
+    let words = "spawn --pid --root $d --read-only --bind $d/from:/data:ro --bind /dev:/rw";
+    let shown = "sh -c 'cut -d \" \" -f 4-6 /proc/self/mountinfo | sort; touch /data/x /data/below/x /sys/x /x 2>&1; touch /dev/shm/x'";
+    for (run, user, more) in [
+        (nobody as fn(&str) -> _, "--user", ""),
+        (root, "", "mount -t tmpfs -o noexec,noatime tmpfs $d/from/below;"),
+    ] {
+        for (call, errno) in [
+            ("mount_setattr", "ENOSYS"),
+            ("mount_setattr", "EPERM"),
+            ("move_mount", "ENOSYS"),
+            ("open_tree", "EPERM"),
+            ("open_tree,move_mount,mount_setattr", "ENOSYS"),
+        ] {
+            let without = without(call, errno, &format!("{words} {user} -- {shown}"));
+            run(&format!(
+                "d=$(mktemp -d); mkdir -p $d/bin $d/data $d/rw $d/proc $d/sys $d/dev $d/from/below; cp /bin/busybox $d/bin/sh; \
+                 for one in cut sort touch; do ln $d/bin/sh $d/bin/$one; done; export PATH=$PATH:/bin; {more} \
+                 $CLI {words} {user} -- {shown} >$d/plain; {without} >$d/older; cmp $d/plain $d/older && grep -c Read-only $d/older; \
+                 grep -q '/data .*ro,' $d/older && echo protected; mountpoint -q $d/from/below && umount $d/from/below; rm -r $d"
+            ))
+            .prints("4\nprotected");
+        }
+    }
+}
+
+#[test]
+fn a_disk_without_fsopen_is_refused() {
+    let disk = "d=$(mktemp); truncate -s 1M $d; mke2fs -q $d; ";
+    let without = without("fsopen", "ENOSYS", "spawn --mount --data-dir $d:/mnt -- true");
+    root(&format!("{disk} {without}; s=$?; rm $d; exit $s"))
+        .complains(125, &["mount", "ENOSYS", "that needs Linux 5.2"]);
+}
+
+#[test]
 fn every_call_that_fails_is_one_line_with_status_125() {
     for (call, words) in [
         ("socketpair", "spawn -- true"),

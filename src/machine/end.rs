@@ -3,6 +3,7 @@ use super::console::say;
 use super::settings::End;
 use super::watchdog::Watchdog;
 use crate::error::Error;
+use crate::host::unescape;
 use crate::spec::namespace::Namespaces;
 use crate::sys::{self, Cloned};
 use rustix::fs::sync;
@@ -209,11 +210,10 @@ fn in_child(time: u64, ends: &Ends<'_>, work: impl FnOnce()) {
 fn leave_disks() {
     sync();
     for swap in lines("/proc/swaps").skip(1) {
-        let _ = sys::machine::swap_off(&unescape(swap.split(|byte| *byte == b' ').next()));
+        let _ = sys::machine::swap_off(&path(swap.split(|byte| *byte == b' ').next()));
     }
-    let targets: Vec<CString> = lines("/proc/mounts")
-        .map(|line| unescape(line.split(|byte| *byte == b' ').nth(1)))
-        .collect();
+    let targets: Vec<CString> =
+        lines("/proc/mounts").map(|line| path(line.split(|byte| *byte == b' ').nth(1))).collect();
     // What was mounted last is first: it may be below what was mounted before.
     for target in targets.iter().rev() {
         let kept = [c"/", c"/dev", c"/proc"].contains(&target.as_c_str());
@@ -231,19 +231,7 @@ fn lines(path: &str) -> impl Iterator<Item = Vec<u8>> {
     lines.into_iter().filter(|line| !line.is_empty())
 }
 
-/// A path as the kernel writes it, where `\040` is a space.
-fn unescape(text: Option<&[u8]>) -> CString {
-    let mut path = Vec::new();
-    let mut rest = text.unwrap_or_default();
-    while let Some((first, behind)) = rest.split_first() {
-        let octal = match behind {
-            [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] if *first == b'\\' => {
-                Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))
-            }
-            _ => None,
-        };
-        path.push(octal.unwrap_or(*first));
-        rest = if octal.is_some() { behind.get(3..).unwrap_or_default() } else { behind };
-    }
-    CString::new(path).unwrap_or_default()
+/// A path of a line, if it is there.
+fn path(text: Option<&[u8]>) -> CString {
+    CString::new(unescape(text.unwrap_or_default())).unwrap_or_default()
 }

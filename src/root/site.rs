@@ -2,6 +2,7 @@
 //! the unpacking do, and what undoes them.
 use super::remove::remove;
 use crate::error::{Error, quote};
+use crate::host::{read_file, unescape};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, fchown, flock, mkdir,
@@ -190,32 +191,13 @@ fn check(path: &[u8], there: Result<FileType, Errno>, force: bool) -> Result<(),
 /// Something that is mounted inside of a root: it would go with the root. Where that cannot be looked
 /// up, or a link leads to the root, the removal stops at the mount, but the root is replaced by then.
 fn mounted_below(path: &[u8]) -> Option<Vec<u8>> {
-    let table = crate::host::read_file("/proc/self/mountinfo").ok()?;
+    let table = read_file("/proc/self/mountinfo").ok()?;
     let inside = [path, b"/"].concat();
     let mut points = table.split(|byte| *byte == b'\n').filter_map(|line| {
         let point = line.split(|byte| *byte == b' ').nth(4)?;
         Some(unescape(point))
     });
     points.find(|point| point.starts_with(&inside))
-}
-
-/// The kernel writes space, tab, newline and backslash as three octal digits.
-fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let [first, behind @ ..] = rest {
-        match rest {
-            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', behind @ ..] => {
-                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                rest = behind;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    bytes
 }
 
 /// mkdir(2) for each missing directory of a path that ends in a slash. The last one is for the
@@ -272,15 +254,4 @@ fn make_work(
     let own = fchown(&directory, None, Some(group)).and_then(|()| fchmod(&directory, Mode::RWXU));
     own.map_err(failed)?;
     Ok(directory)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unescape;
-
-    #[test]
-    fn a_mount_point_is_read_as_it_is() {
-        assert_eq!(unescape(b"/a\\040b\\134c\\011"), b"/a b\\c\t");
-        assert_eq!(unescape(b"/a\\04"), b"/a\\04");
-    }
 }
