@@ -2,7 +2,9 @@
 //! is left is nothing, and what is said is one line.
 //!
 //! UNSHARED_ALL_FAULTS=1 has each call of PID 1 fail with each errno, rather than with one of them.
+use crate::common::boot::{End, Machine};
 use crate::common::{Outcome, python};
+use std::process::Command;
 
 fn crash(script: &str) -> Outcome {
     const BEFORE: &str = include_str!("common/crash.py");
@@ -62,4 +64,53 @@ fn every_call_of_pid_1_that_fails_is_made_good_or_one_line_continued() {
 #[test]
 fn every_call_of_pid_1_that_fails_is_made_good_or_one_line_concluded() {
     faults_of_pid_1(2);
+}
+
+/// With controllers, which need a kernel that has given them to version 2.
+#[test]
+fn a_launcher_killed_at_any_fourth_system_call_leaves_no_cgroup_with_limits() {
+    let mut machine = Machine::new().shell().host("/usr/bin/strace");
+    for line in
+        String::from_utf8(Command::new("ldd").arg("/usr/bin/strace").output().unwrap().stdout)
+            .unwrap()
+            .lines()
+    {
+        if let Some(path) = line.split_whitespace().find(|word| word.starts_with('/')) {
+            machine = machine.host(path);
+        }
+    }
+    machine
+        .modules(&["overlay", "bridge", "veth"])
+        .script(
+            r#"mkdir -p /r/bin /tmp; cp /bin/busybox /r/bin/sh; ip link set lo up
+            words="spawn --name one --all --uts=/tmp/uts --root /r --overlay --limit memory.max=32M --limit pids.max=20
+                --bridge br0 --bridge-address 10.9.0.1/24 --address 10.9.0.2/24 -- sh -c :"
+            evidence() {
+                find /sys/fs/cgroup -type d | sort; cut -d ' ' -f 2,3 /proc/mounts; ls /sys/class/net; find /run /tmp | sort
+                grep -l . /proc/[0-9]*/cmdline | wc -l
+            }
+            check() {
+                umount /tmp/uts 2>/dev/null; rm -f /tmp/uts
+                for i in $(seq 50); do evidence >/after; cmp -s /before /after && return; sleep 0.1; done
+                echo "left at $1:"; diff /before /after; poweroff -f
+            }
+            evidence >/before
+            strace -qq -o /trace -e signal=none unshared-cli $words || poweroff -f
+            check first
+            calls=$(awk -F '(' 'NF > 1 && $1 !~ /^(execve|exit_group)$/ { print $1 ":" ++n[$1] }' /trace)
+            place=0 killed=0
+            for call in $calls; do
+                place=$((place + 1)); [ $((place % 4)) = 1 ] || continue
+                strace -qq -o /dev/null -e signal=none -e inject=${call%:*}:signal=KILL:when=${call#*:} unshared-cli $words >/dev/null 2>&1
+                [ $? = 137 ] && killed=$((killed + 1))
+                unshared-cli gc 2>&1 | grep -v '^one$'
+                check $call
+            done
+            [ $((killed * 4 + 20)) -ge $place ] && [ $place -gt 90 ] && echo all were killed: $killed of $place
+            echo nothing is left; poweroff -f"#,
+        )
+        .boot("")
+        .ends(End::PowerOff)
+        .says("all were killed")
+        .says("nothing is left");
 }

@@ -97,10 +97,9 @@ impl Links {
 /// Undo: `user` has no port on that bridge any more; if it was the last, and we made
 /// the bridge, that goes.
 pub(crate) fn leave_bridge(state: &State, user: &CStr, bridge: &CStr) {
-    let remove = |made| {
-        if made && let Ok(mut socket) = Socket::open() {
-            let _ = remove_bridge(&mut socket, bridge);
-        }
+    let remove = |made| match made {
+        true => remove_bridge(&mut Socket::open()?, bridge).map_err(|failure| failure.errno),
+        false => Ok(()),
     };
     let _ = shared::leave(state, user, BRIDGE, bridge.to_bytes(), remove);
 }
@@ -116,13 +115,16 @@ fn remove_bridge(socket: &mut Socket, bridge: &CStr) -> Result<(), Failure> {
 
 /// Undo: the same for an address of the bridge's.
 pub(crate) fn leave_bridge_address(record: &Record, bridge: &CStr, address: Cidr) {
-    let remove = |made| {
-        if made
-            && let Ok(mut socket) = Socket::open()
-            && let Ok(Some(found)) = socket.find(bridge.to_bytes())
-        {
-            let _ = socket.address(Verb::Delete, address_of(found.index, address));
+    let take = || -> Result<(), Failure> {
+        let mut socket = Socket::open()?;
+        match socket.find(bridge.to_bytes())? {
+            Some(found) => socket.address(Verb::Delete, address_of(found.index, address)),
+            None => Ok(()),
         }
+    };
+    let remove = |made| match made {
+        true => take().map_err(|failure| failure.errno),
+        false => Ok(()),
     };
     let _ = shared::leave(
         &record.state,

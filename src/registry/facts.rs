@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) boot: Vec<u8>,
     /// Who holds it, or held it.
     pub(crate) launcher: Option<Process>,
+    /// Who heals it, or did not come to the end of that.
+    pub(crate) healer: Option<Process>,
     /// The child: with `--pid`, PID 1.
     pub(crate) init: Option<Process>,
     /// When it was made, in seconds by CLOCK_BOOTTIME.
@@ -103,6 +105,7 @@ impl Facts {
         match key.as_slice() {
             b"boot" => self.boot = values.first().cloned().unwrap_or_default(),
             b"launcher" => self.launcher = process(),
+            b"healer" => self.healer = process(),
             b"init" => self.init = process(),
             b"created" => self.created = number().unwrap_or(0),
             b"launched" => self.launched = true,
@@ -126,6 +129,7 @@ impl Facts {
     pub(crate) fn stage(&self) -> Stage {
         match (self.ended, self.holder()) {
             (Some(status), _) => Stage::Ended(status),
+            (None, holder) if holder == self.healer => Stage::Lost,
             (None, Some(_)) if self.launched => Stage::Running,
             (None, Some(_)) => Stage::Starting,
             (None, None) => Stage::Lost,
@@ -139,7 +143,8 @@ impl Facts {
 
     /// Who holds it, if that runs.
     pub(crate) fn holder(&self) -> Option<Process> {
-        self.launcher.filter(|launcher| self.is_of_this_boot() && launcher.is_alive())
+        let mut holders = self.healer.into_iter().chain(self.launcher);
+        holders.find(|holder| self.is_of_this_boot() && holder.is_alive())
     }
 }
 
@@ -159,6 +164,18 @@ mod tests {
     fn what_means_nothing_is_passed_over() {
         let facts = Facts::parse(b"\n\n undo\nundo no-such x\nlauncher\nlauncher 0 0\nfuture 1\n");
         assert!(facts.undo.is_empty() && facts.launcher.is_none());
+    }
+
+    #[test]
+    fn what_is_being_healed_is_held_and_does_not_run() {
+        let own = Process::own();
+        let dead = Some(Process { start: own.start + 1, ..own });
+        let facts = Facts { boot: boot_id(), launcher: dead, launched: true, ..Facts::default() };
+        assert_eq!(facts.stage(), Stage::Lost);
+        let facts = Facts { healer: Some(own), ..facts };
+        assert_eq!((facts.holder(), facts.stage()), (Some(own), Stage::Lost));
+        let facts = Facts { launcher: Some(own), healer: dead, ..facts };
+        assert_eq!((facts.holder(), facts.stage()), (Some(own), Stage::Running));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) fn heal(record: &Record, signals: Option<SignalState>) -> bool {
     }
     // Whoever finds it held meanwhile is told by whom. Where nothing can be written, nothing is.
     let own = super::process::Process::own().words();
-    let _ = record.note("launcher", own.iter().map(|word| word.as_bytes()));
+    let _ = record.note("healer", own.iter().map(|word| word.as_bytes()));
     kill(record, &facts);
     for (undo, on_failure) in facts.undo.iter().rev() {
         if !on_failure || !facts.launched {

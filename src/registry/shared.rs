@@ -7,6 +7,7 @@
 //! held ([`hold`]).
 use super::State;
 use super::record::Missing;
+use crate::sys::again;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -16,6 +17,13 @@ use std::ffi::{CStr, CString};
 pub(crate) struct Users {
     directory: OwnedFd,
     name: CString,
+}
+
+impl Drop for Users {
+    /// Not left to the end of the descriptor: a child may have a copy of it.
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.directory, FlockOperation::Unlock);
+    }
 }
 
 /// Whether somebody who is in is waited for.
@@ -62,19 +70,32 @@ pub(crate) fn users(state: &State, kind: &str, object: &CStr) -> Result<Vec<CStr
 
 /// `user` uses it no more. If it was the last user, `remove` is called with whether the
 /// object was made by us ([`Users::note_made`]), while nobody can join. Leaving again changes nothing.
+///
+/// What fails is done once more: nobody else would do it.
 pub(crate) fn leave(
     state: &State,
     user: &CStr,
     kind: &str,
     object: &[u8],
-    remove: impl FnOnce(bool),
+    mut remove: impl FnMut(bool) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    again(|| leave_once(state, user, kind, object, &mut remove))
+}
+
+fn leave_once(
+    state: &State,
+    user: &CStr,
+    kind: &str,
+    object: &[u8],
+    remove: &mut dyn FnMut(bool) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
     let users = Users::lock(state, kind, object, Missing::Leave, Wait::Yes)?;
     let Some(users) = users else { return Ok(()) };
     let mut is_last = true;
     users.each(&mut |other| is_last &= other == user)?;
     if is_last {
-        remove(users.is_made());
+        let made = users.is_made();
+        let _ = again(|| remove(made));
         users.take(MADE)?;
     }
     users.take(user)?;
@@ -125,7 +146,7 @@ impl Users {
 
     /// Whether it was.
     pub(crate) fn is_made(&self) -> bool {
-        rustix::fs::statat(&self.directory, MADE, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+        again(|| rustix::fs::statat(&self.directory, MADE, AtFlags::SYMLINK_NOFOLLOW)).is_ok()
     }
 
     /// Tells of all users.
@@ -188,8 +209,11 @@ mod tests {
         assert!(join(&other.state, &other.name, "bridge", b"br0").unwrap().is_made());
         let mut removed = Vec::new();
         for record in [&one, &one, &other, &other] {
-            leave(&record.state, &record.name, "bridge", b"br0", |made| removed.push(made))
-                .unwrap();
+            leave(&record.state, &record.name, "bridge", b"br0", |made| {
+                removed.push(made);
+                Ok(())
+            })
+            .unwrap();
         }
         assert_eq!(removed, [true]);
         one.remove().unwrap();

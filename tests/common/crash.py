@@ -4,20 +4,59 @@ import collections, stat
 CLI, ROOT, KEPT = os.environ["CLI"], "/mnt/root", "/tmp/work/uts"
 os.environ.pop("UNSHARED_STATE", None)
 
+
+def own_cgroup():
+    """Enters a cgroup of our own, if there is a hierarchy of version 2; returns what takes it away."""
+    with open("/proc/mounts") as file:
+        points = [line.split()[1] for line in file if line.split()[2] == "cgroup2"]
+    if not points:
+        return lambda: None
+    with open("/proc/self/cgroup") as file:
+        home = points[0] + next(line[3:].strip() for line in file if line.startswith("0::"))
+    own = f"{home}/crash-test-{os.getpid()}"
+
+    def enter(path):
+        with open(path + "/cgroup.procs", "w") as file:
+            file.write(str(os.getpid()))
+
+    def leave():
+        enter(home)
+        # What was killed with its namespace may still be in there.
+        for _ in range(400):
+            try:
+                return os.rmdir(own)
+            except OSError:
+                time.sleep(0.01)
+        sys.exit("a cgroup is left")
+
+    os.mkdir(own)
+    enter(own)
+    os.environ["CGROUP"] = "yes"
+    return leave
+
+
 if "UNSHARED_CRASH" not in os.environ:
     os.environ["UNSHARED_CRASH"] = "1"
-    os.execvp("unshare", [
+    # From in there, it is the root of its hierarchy.
+    leave = own_cgroup()
+    status = subprocess.run([
         "unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "--mount-proc",
         "sh", "-c",
+        "if [ $CGROUP ]; then mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit; fi; "
         "mount -t tmpfs tmpfs /mnt && cp $CLI $INIT /mnt && export CLI=/mnt/unshared-cli INIT=/mnt/unshared-init && "
         "mkdir -p /mnt/root/bin && cp /bin/busybox /mnt/root/bin/sh && ln /mnt/root/bin/sh /mnt/root/bin/sleep && "
         "mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /tmp && mkdir /tmp/work && ip link set lo up && exec $INIT -- \"$@\"",
         "sh", ME, "-c", sys.orig_argv[2],
-    ])
+    ]).returncode
+    leave()
+    sys.exit(status)
 
 # Everything that leaves something on the host, or would if it were not undone.
 FULL = ["spawn", "--name", "one", "--all", "--uts=" + KEPT, "--hostname", "box", "--root", ROOT, "--overlay",
+        "--bridge", "br0", "--bridge-address", "10.9.0.1/24", "--address", "10.9.0.2/24", "--gateway", "10.9.0.1",
         "--tmpfs", "/scratch", "--grace", "1"]
+if "CGROUP" in os.environ:
+    FULL += ["--limit", "cgroup.max.descendants=3"]
 HOOKS = ["--preexec", "touch /tmp/work/pre", "--postexec", "rm -f /tmp/work/pre"]
 PAYLOAD = ["--", "sh", "-c", "sleep 100 & exit 0"]
 
