@@ -171,13 +171,21 @@ fn the_limit_of_time_namespaces_is_named_with_offsets_too() {
 
 #[test]
 fn a_chroot_without_proc_is_recognized() {
-    let root_of = |command: &str| {
-        format!("d=$(mktemp -d); chmod 755 $d; cp $CLI $d/cli; {command}; s=$?; rm -r $d; exit $s")
-    };
-    root(&root_of("chroot $d /cli spawn --user -- /cli"))
-        .complains(125, &["make new user namespace", "EPERM", "chroot"]);
-    root(&root_of("chroot $d /cli spawn --mount -- /cli"))
+    root(&in_chroot("mkdir $d/dev; chroot $d /cli spawn --user -- /cli"))
+        .complains(125, &["make new user namespace", "EPERM", "in a chroot"]);
+    root(&in_chroot("chroot $d /cli spawn --mount -- /cli"))
         .complains(125, &["EINVAL", "is a chroot and not a mount"]);
+}
+
+#[test]
+fn a_chroot_with_nothing_in_it_is_recognized_by_statx() {
+    root(&in_chroot("chroot $d /cli spawn --user -- /cli"))
+        .complains(125, &["make new user namespace", "EPERM", "in a chroot"]);
+}
+
+/// Runs this with a root `$d` that holds nothing but our binary.
+fn in_chroot(command: &str) -> String {
+    format!("d=$(mktemp -d); chmod 755 $d; cp $CLI $d/cli; {command}; s=$?; rm -r $d; exit $s")
 }
 
 #[test]

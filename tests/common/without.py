@@ -1,6 +1,6 @@
 # Runs a command on a kernel of Linux 3.8, as far as system calls go: a filter answers in the place of newer
 # ones. UNSHARED_WITHOUT=all:ENOSYS, or one call or more: clone3,openat2:EPERM.
-import ctypes, errno, os, struct, sys
+import ctypes, errno, os, signal, struct, sys
 
 # On x86-64 and on others alike, calls from 424 on have one number; these are x86-64's.
 NUMBERS = {
@@ -38,4 +38,6 @@ filter = Program(len(program), ctypes.addressof(text))
 # As root: without no_new_privs, which the tests would see.
 if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(filter), 0, 0) != 0:
     sys.exit(f"seccomp: {os.strerror(ctypes.get_errno())}")
+# What Python has made of it is not for the tests.
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])
