@@ -3,6 +3,7 @@ use crate::error::{Error, quote};
 use crate::host::read_file;
 use crate::registry::journal::Journal;
 use crate::registry::undo::Undo;
+use crate::sys::again;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -108,10 +109,12 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(crate) fn remove(path: &CStr) {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     for _ in 0..PATIENCE {
-        let Ok(directory) = rustix::fs::open(path, flags, Mode::empty()) else { return };
+        let directory = again(|| rustix::fs::open(path, flags, Mode::empty()));
+        let Ok(directory) = directory else { return };
         kill(directory.as_fd());
         remove_below(directory.as_fd());
-        if rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR) != Err(Errno::BUSY) {
+        let removed = again(|| rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR));
+        if removed != Err(Errno::BUSY) {
             return;
         }
         std::thread::sleep(PAUSE);

@@ -39,16 +39,18 @@ if "UNSHARED_CRASH" not in os.environ:
     os.environ["UNSHARED_CRASH"] = "1"
     # From in there, it is the root of its hierarchy.
     leave = own_cgroup()
-    status = subprocess.run([
-        "unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "--mount-proc",
-        "sh", "-c",
-        "if [ $CGROUP ]; then mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit; fi; "
-        "mount -t tmpfs tmpfs /mnt && cp $CLI $INIT /mnt && export CLI=/mnt/unshared-cli INIT=/mnt/unshared-init && "
-        "mkdir -p /mnt/root/bin && cp /bin/busybox /mnt/root/bin/sh && ln /mnt/root/bin/sh /mnt/root/bin/sleep && "
-        "mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /tmp && mkdir /tmp/work && ip link set lo up && exec $INIT -- \"$@\"",
-        "sh", ME, "-c", sys.orig_argv[2],
-    ]).returncode
-    leave()
+    try:
+        status = subprocess.run([
+            "unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child", "--mount-proc",
+            "sh", "-c",
+            "if [ $CGROUP ]; then mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit; fi; "
+            "mount -t tmpfs tmpfs /mnt && cp $CLI $INIT /mnt && export CLI=/mnt/unshared-cli INIT=/mnt/unshared-init && "
+            "mkdir -p /mnt/root/bin && cp /bin/busybox /mnt/root/bin/sh && ln /mnt/root/bin/sh /mnt/root/bin/sleep && "
+            "mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /tmp && mkdir /tmp/work && ip link set lo up && exec $INIT -- \"$@\"",
+            "sh", ME, "-c", sys.orig_argv[2],
+        ]).returncode
+    finally:
+        leave()
     sys.exit(status)
 
 # Everything that leaves something on the host, or would if it were not undone.

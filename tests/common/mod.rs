@@ -77,22 +77,31 @@ impl Outcome {
     }
 }
 
+/// In seconds: that long is for a hang, which would otherwise be the whole suite's.
+const LIMIT: u32 = 60;
+
 /// A run as root.
 pub(crate) fn root(script: &str) -> Outcome {
-    run(&[], script)
+    run(&[], script, LIMIT)
 }
 
 /// A run as the user nobody.
 pub(crate) fn nobody(script: &str) -> Outcome {
-    run(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], script)
+    run(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], script, LIMIT)
 }
 
 /// A run of a Python script as root, for what a shell cannot say: signal masks, sockets, counting.
 pub(crate) fn python(script: &str) -> Outcome {
+    python_within(script, LIMIT)
+}
+
+/// The same with another limit, in seconds.
+pub(crate) fn python_within(script: &str, limit: u32) -> Outcome {
     const BEFORE: &str = include_str!("before.py");
-    root(&format!(
+    let script = format!(
         "exec python3 -c \"$(cat <<'END_OF_SCRIPT'\n{BEFORE}\n{script}\nEND_OF_SCRIPT\n)\""
-    ))
+    );
+    run(&[], &script, limit)
 }
 
 /// A state directory of that run's own, made by the first instance.
@@ -136,9 +145,9 @@ fn older_kernel() -> Vec<&'static str> {
     }
 }
 
-fn run(prefix: &[&str], script: &str) -> Outcome {
-    // 60 seconds are for a hang, which would otherwise be the whole suite's.
-    let words = ["timeout", "--foreground", "-k", "1", "60"].into_iter();
+fn run(prefix: &[&str], script: &str, limit: u32) -> Outcome {
+    let limit = limit.to_string();
+    let words = ["timeout", "--foreground", "-k", "1", &limit].into_iter();
     let words = older_kernel().into_iter().chain(words);
     let mut words = words.chain(prefix.iter().copied()).chain(["bash", "-c", script]);
     let state = State::new();
