@@ -39,7 +39,8 @@ size: all
 	tools/size
 
 bench: all
-	bench/run --write && bench/init --write && bench/roots --write && bench/services --write && bench/network --write
+	bench/run --write && bench/namespaces --write && bench/growth --write && bench/init --write
+	bench/roots --write && bench/services --write && bench/network --write
 
 clean:
 	rm -rf target
