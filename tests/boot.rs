@@ -1,6 +1,7 @@
 //! The machine's init, in real boots (common/boot.rs). Each boot takes seconds, so a boot tries as
 //! much as does not disturb each other.
 mod machine;
+mod network;
 mod pack;
 mod roots;
 

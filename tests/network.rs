@@ -101,6 +101,18 @@ fn a_hundred_instances_on_one_bridge_are_all_reached_and_all_gone_afterwards() {
 }
 
 #[test]
+fn a_bridge_that_twenty_make_and_leave_at_once_is_there_for_each_and_goes_with_the_last() {
+    // Each comes and goes four times, so that the last of some meets the first of others.
+    host(&format!(
+        "{WAIT} one() {{ for r in 1 2 3 4; do $CLI spawn --name n$1 --bridge br0 --bridge-address 10.1.0.1/24 --address 10.1.0.$((1 + $1))/24 -- \
+           ping -q -c1 -W5 10.1.0.1 >/dev/null || echo failed; done; }}; \
+         for i in $(seq 20); do one $i & done; wait; gone br0; echo $?; ls -A $UNSHARED_STATE 2>/dev/null; \
+         for _ in $(seq 250); do [ $(ip -o link | wc -l) = 1 ] && break; sleep 0.02; done; ip -o link | wc -l"
+    ))
+    .prints("0\n1");
+}
+
+#[test]
 fn a_launcher_killed_at_any_of_its_steps_leaves_nothing_once_gc_has_passed() {
     // At the entry of each call that changes something, one after the other.
     let outcome = host(&format!(
@@ -215,192 +227,6 @@ fn name_servers_and_hosts_are_found_inside_and_nothing_is_changed_outside() {
         ))
         .prints("nameserver 10.0.0.53\n0");
     }
-}
-
-/// The same, and what is below /run is the test's own.
-fn own_run(script: &str) -> Outcome {
-    root(&format!(
-        "exec unshare --net --mount bash -c \"$(cat <<'END_OF_SCRIPT'\nmount -t tmpfs none /run; ip link set lo up\n{script}\nEND_OF_SCRIPT\n)\""
-    ))
-}
-
-#[test]
-fn a_named_namespace_is_one_of_ip_netns_and_an_existing_one_is_reused() {
-    own_run(&format!(
-        "{WAIT} $CLI initnetns br0 one 10.1.0.2/24; ip netns list | cut -d ' ' -f 1; ip netns exec one ip -br -4 addr show eth0 | grep -o 10.1.0.2/24; \
-         i=$(stat -L -c %i /run/netns/one); $CLI initnetns br0 one 10.1.0.2/24; $CLI initnetns br0 one fd01::2/64; test $i = $(stat -L -c %i /run/netns/one) && echo same; \
-         ip addr add 10.1.0.1/24 dev br0; ping -q -c1 -W5 10.1.0.2 >/dev/null; echo $?; $CLI destroynetns br0 one; echo $?; ip netns list; gone br0; echo $?"
-    ))
-    .prints("one\n10.1.0.2/24\nsame\n0\n0\n0");
-    own_run(&format!(
-        "{WAIT} ip netns add two; ip link add br0 type bridge; d=$(mktemp -d); ln -s $CLI $d/initnetns; ln -s $CLI $d/destroynetns; \
-         $d/initnetns br0 two 10.1.0.2/24; ip -n two -br link | wc -l; $d/destroynetns br0 two; rm -r $d; ip netns list; ip -br link show br0 | wc -l"
-    ))
-    .prints("2\n1");
-}
-
-#[test]
-fn a_named_namespace_has_all_its_addresses_and_a_way_out() {
-    own_run(
-        "for i in 1 2; do $CLI initnetns br0 one 10.1.0.2/24 fd01::2/64 --gateway 10.1.0.1 --gateway fd01::1; echo $?; done; \
-         ip -n one -o addr show eth0 | grep -Eo '10.1.0.2/24|fd01::2/64'; ip -n one route show default; ip -n one -6 route show default | cut -d ' ' -f 1-3; \
-         $CLI destroynetns br0 one",
-    )
-    .prints("0\n0\n10.1.0.2/24\nfd01::2/64\ndefault via 10.1.0.1 dev eth0 \ndefault via fd01::1");
-}
-
-#[test]
-fn a_namespace_that_is_removed_by_others_no_longer_keeps_the_bridge_once_gc_has_passed() {
-    own_run(&format!(
-        "{WAIT} $CLI initnetns br0 one 10.1.0.2/24; $CLI initnetns br0 two 10.1.0.3/24; ip netns delete one; $CLI gc; \
-         $CLI destroynetns br0 two; gone br0; echo $?; ls -A $UNSHARED_STATE 2>/dev/null"
-    ))
-    .prints("one\n0");
-}
-
-#[test]
-fn what_runs_in_a_named_namespace_is_ended_by_term_and_then_by_kill() {
-    own_run(
-        "$CLI initnetns br0 one 10.1.0.2/24; ip netns exec one sh -c 'trap \"echo term; exit\" TERM; echo up; while :; do sleep 0.05; done' | cat & \
-         ip netns exec one sleep 100 & sleep 0.5; $CLI destroynetns br0 one; echo $?; wait $! 2>/dev/null; echo $?",
-    )
-    .ends_with(0)
-    .out_is("up\nterm\n0\n143\n");
-    own_run(
-        "$CLI initnetns br0 one 10.1.0.2/24; ip netns exec one sh -c 'trap : TERM; while :; do sleep 100 & wait; done' & sleep 0.5; \
-         $CLI destroynetns br0 one; wait $! 2>/dev/null; echo $?; pgrep -x sleep --ns $$ --nslist net",
-    )
-    .ends_with(1)
-    .out_is("137\n");
-}
-
-#[test]
-fn a_bridge_goes_with_the_last_of_namespaces_and_instances() {
-    own_run(&format!(
-        "{WAIT} $CLI spawn --pid --bridge br0 -- sleep 100 & p=$!; there br0; $CLI initnetns br0 one 10.1.0.2/24; \
-         kill $p; wait $p; ip -br link show br0 | wc -l; $CLI destroynetns br0 one; gone br0; echo $?; ls -A $UNSHARED_STATE 2>/dev/null"
-    ))
-    .prints("1\n0");
-}
-
-#[test]
-fn what_initnetns_cannot_do_is_one_line_and_leaves_nothing() {
-    own_run("$CLI initnetns lo one 10.1.0.2/24").complains(125, &["link \"lo\" is no bridge"]);
-    own_run("$CLI initnetns lo one 10.1.0.2/24 2>/dev/null; ip netns list; ls -A /run; ip -o link | wc -l").prints("1");
-    // The link, and a bridge that was made, are not left in a namespace that was there either.
-    own_run(&format!(
-        "{WAIT} ip netns add one; $CLI initnetns br0 one 10.1.0.2/24 --gateway 10.9.0.1 2>&1 | grep -o ENETUNREACH; gone br0; \
-         ip -n one -o link | wc -l; ls -A $UNSHARED_STATE 2>/dev/null; ip netns delete one"
-    ))
-    .prints("ENETUNREACH\n1");
-    nobody("$CLI initnetns br0 one 10.1.0.2/24")
-        .complains(125, &["make net namespace \"one\": EPERM (only root may"]);
-    own_run("$CLI destroynetns br0 none").complains(125, &["ENOENT", "none of that name"]);
-    for words in [
-        "",
-        "br0",
-        "br0 a/b 10.1.0.2/24",
-        "br0 .. 10.1.0.2/24",
-        "br0 a 10.1.0.2",
-        "br0 a 10.1.0.2/24 x",
-        "br0 a --gateway 10.1.0.1",
-        "br0 a 10.1.0.2/24 --gateway",
-        "br0 a 10.1.0.2/24 --gateway 10.1.0.1 --gateway 10.1.0.3",
-        "a/b c 10.1.0.2/24",
-    ] {
-        own_run(&format!("$CLI initnetns {words}")).complains(125, &["help initnetns"]);
-    }
-}
-
-/// A host, a bridge with one instance, and somebody outside, who knows no way back to the instance.
-const OUTSIDE: &str = "ip netns add outside; ip link add up0 type veth peer name out netns outside; ip addr add 192.0.2.1/24 dev up0; ip link set up0 up; \
-     ip -n outside addr add 192.0.2.2/24 dev out; ip -n outside link set out up; echo 1 >/proc/sys/net/ipv4/ip_forward; \
-     B=\"--bridge br0 --bridge-address 10.1.0.1/24 --address 10.1.0.2/24 --gateway 10.1.0.1\"; \
-     ask() { for _ in $(seq 200); do netcat -N -w 5 $1 $2 </dev/null 2>/dev/null && return; sleep 0.05; done; }; ";
-
-#[test]
-fn what_leaves_the_network_of_the_bridge_leaves_as_the_hosts_own() {
-    own_run(&format!(
-        "{OUTSIDE} $CLI spawn $B -- ping -q -c1 -W1 192.0.2.2 >/dev/null; echo $?; \
-         $CLI spawn --name n --nat $B -- sh -c 'ping -q -c1 -W5 192.0.2.2 >/dev/null; echo $?; nft list ruleset 2>/dev/null' & wait $!; \
-         $CLI spawn --name n --nat $B --preexec : -- sleep 100 & p=$!; until nft list ruleset | grep masq; do sleep 0.05; done; kill $p; wait $p; nft list ruleset; ip netns del outside"
-    ))
-    .prints("1\n0\n\t\tip saddr 10.1.0.0/24 ip daddr != 10.1.0.0/24 masquerade");
-}
-
-#[test]
-fn published_ports_lead_inside_from_the_host_and_from_outside_and_go_with_the_run() {
-    own_run(&format!(
-        "{OUTSIDE} $CLI spawn --name n --pid --publish 8080:80 --publish 5353:53/udp $B -- sh -c 'for i in 1 2; do echo hello | netcat -l 80; done; sleep 100' & p=$!; \
-         ask 192.0.2.1 8080; ip netns exec outside bash -c \"$(declare -f ask); ask 192.0.2.1 8080\"; nft list ruleset | grep -o 'udp dport 5353 dnat to .*' | uniq; \
-         kill -9 $p; wait $p 2>/dev/null; nft list tables | wc -l; $CLI gc; nft list tables | wc -l; ip netns del outside"
-    ))
-    .ends_with(0)
-    .out_is("hello\nhello\nudp dport 5353 dnat to 10.1.0.2:53\n1\nn\n0\n");
-}
-
-#[test]
-fn without_forwarding_there_is_neither_and_nothing_is_turned_on() {
-    let host = "B=\"--bridge br0 --bridge-address 10.1.0.1/24 --address 10.1.0.2/24\"; echo 0 >/proc/sys/net/ipv4/ip_forward; ";
-    own_run(&format!("{host} $CLI spawn --nat $B -- echo no"))
-        .complains(125, &["add nf_tables rules", "net.ipv4.ip_forward is 0"]);
-    for options in [
-        "--nat",
-        "--publish 80:80",
-        "--bridge b --nat",
-        "--bridge b --address 10.1.0.2/24 --publish 80",
-        "--bridge b --address 10.1.0.2/24 --publish 0:80",
-    ] {
-        own_run(&format!("$CLI spawn {options} -- echo no"))
-            .complains(125, &["see: unshared-cli help spawn"]);
-    }
-}
-
-#[test]
-fn what_dry_run_prints_makes_the_rules_that_are_made() {
-    own_run(&format!(
-        "{OUTSIDE} echo 1 >/proc/sys/net/ipv6/conf/all/forwarding; all() {{ $CLI spawn $1 --name n --nat --publish 8080:80 --publish 53:53/udp $B --address fd01::2/64 --bridge-address fd01::1/64 -- \
-           sh -c \"until nsenter --net=$UNSHARED_STATE.net nft list ruleset | grep -q fd01; do sleep 0.1; done; nsenter --net=$UNSHARED_STATE.net nft list ruleset\"; }}; \
-         touch $UNSHARED_STATE.net; mount --bind /proc/self/ns/net $UNSHARED_STATE.net; all >$UNSHARED_STATE.1; all --dry-run | sh >$UNSHARED_STATE.2; \
-         sed -i 's/unshared-n-[0-9a-z]*/TABLE/' $UNSHARED_STATE.1 $UNSHARED_STATE.2; diff $UNSHARED_STATE.1 $UNSHARED_STATE.2 && wc -l <$UNSHARED_STATE.1; \
-         umount $UNSHARED_STATE.net; rm $UNSHARED_STATE.*; ip netns del outside"
-    ))
-    .prints("36");
-}
-
-#[test]
-fn an_ordinary_user_is_connected_by_pasta_which_ends_with_the_run() {
-    if nobody("command -v pasta && ip route show default | grep -q default").status != Some(0) {
-        let must = std::env::var_os("UNSHARED_MUST_WORK").is_some();
-        assert!(!must, "pasta is not installed, or there is no default route");
-        eprintln!("skipped: pasta is not installed, or there is no default route");
-        return;
-    }
-    let ask = "port=$((20000 + $$ % 20000)); ask() { for _ in $(seq 200); do timeout 5 bash -c \"exec 3<>/dev/tcp/127.0.0.1/$port && cat <&3\" 2>/dev/null | grep . && return; sleep 0.05; done; }; \
-        over() { grep -q 'State:.[^ZX]' /proc/$1/status 2>/dev/null || echo over; }; L='for i in 1 2 3; do echo hello | timeout 5 netcat -N -l 80; done'; ";
-    nobody(&format!(
-        "{ask} $CLI spawn --name n --user --pid --pasta --publish $port:80 -- sh -c \"ip -br -4 addr show eth0 | wc -l; $L\" & l=$!; \
-         ask; p=$(cat $UNSHARED_STATE/n/pasta); kill $l; wait $l; over $p"
-    ))
-    .ends_with(0)
-    .out_is("1\nhello\nover\n");
-    nobody(&format!(
-        "{ask} $CLI spawn --name n --user --pid --pasta --publish $port:80 -- sh -c \"$L\" & l=$!; \
-         ask; p=$(cat $UNSHARED_STATE/n/pasta); kill -9 $l; wait $l 2>/dev/null; $CLI gc; over $p"
-    ))
-    .ends_with(0)
-    .out_is("hello\nn\nover\n");
-}
-
-#[test]
-fn without_pasta_or_a_way_for_it_that_is_one_line() {
-    nobody("PATH=/nowhere $CLI spawn --user --pasta -- echo no")
-        .complains(125, &["run pasta: ENOENT", "Debian's package passt has it"]);
-    host("$CLI spawn --user --pasta --uts -- echo no").complains(125, &["run pasta"]);
-    nobody("$CLI spawn --user --pasta --address 10.0.0.2/24 -- echo no")
-        .complains(125, &["need a link"]);
-    nobody("$CLI spawn --user --pasta --move-link x -- echo no")
-        .complains(125, &["--pasta makes the link"]);
 }
 
 #[test]
