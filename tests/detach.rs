@@ -99,3 +99,15 @@ fn logs_follows_over_the_turn_of_a_log_to_the_end() {
     )
     .prints("one");
 }
+
+#[test]
+fn a_log_of_which_only_the_older_half_is_left_is_shown_and_removed() {
+    // As a monitor leaves it that is killed in between.
+    root(
+        "$CLI spawn --detach --name one --log-max 8k --pid -- sh -c 'seq 3000; exec sleep 100'; \
+         until $CLI logs one | grep -q ^3000; do sleep 0.02; done; \
+         kill -9 $($CLI inspect one | sed 's/.*\"launcher\":\\([0-9]*\\).*/\\1/'); until $CLI list | grep -q lost; do sleep 0.02; done; \
+         mv $UNSHARED_STATE/one/log $UNSHARED_STATE/one/log.1; $CLI logs one | tail -n 1; $CLI gc; ls -A $UNSHARED_STATE",
+    )
+    .prints("one\n3000\none");
+}

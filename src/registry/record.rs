@@ -188,13 +188,11 @@ impl Record {
         Ok(())
     }
 
-    /// Removes the log that is kept with it, if there is one.
+    /// Removes the log that is kept with it, if there is one. Whoever is killed while a half becomes the
+    /// older one leaves that alone.
     fn remove_log(&self) {
-        let remove = |file| {
-            rustix::fs::unlinkat(&self.state, file_of(&self.name, file), AtFlags::empty()).is_ok()
-        };
-        if remove("log") {
-            remove("log.1");
+        for file in ["log", "log.1"] {
+            let _ = rustix::fs::unlinkat(&self.state, file_of(&self.name, file), AtFlags::empty());
         }
     }
 
