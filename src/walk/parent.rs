@@ -1,7 +1,7 @@
 //! The parent's side, in the caller's namespaces: its steps, and then the wait for the end, with
 //! signals passed on and stops shared.
-use super::channel::{Channel, Closed, Message, above_standard};
-use super::output::{Carried, Ring};
+use super::channel::{Channel, Message};
+use super::output::Carried;
 use super::report::Report;
 use super::{End, Run};
 use crate::cgroup::Cgroup;
@@ -10,22 +10,21 @@ use crate::hint;
 use crate::hooks;
 use crate::network::links::Links;
 use crate::perform;
-use crate::pty::WAITS;
 use crate::registry::journal::Journal;
 use crate::spec::namespace::Namespace;
 use crate::step::{Side, Step};
-use crate::sys;
-use rustix::event::{PollFd, PollFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 use unshared_init::exec::NOT_FOUND;
 use unshared_init::reaper::{Change, Ended};
-use unshared_init::signal::{Sender, Signal, is_delivered_by_terminal};
-use unshared_init::sys::{
-    SignalSet, change_of, is_in_callers_group, leads_session, send, send_as_terminal,
-    stop_with_payload, take_abandoned_terminal,
-};
+use unshared_init::signal::Signal;
+use unshared_init::sys::{SignalSet, change_of, send, take_abandoned_terminal};
+
+mod news;
+mod signals;
+
+use news::News;
 
 /// The launcher, once there is a child.
 pub(super) struct Parent<'a> {
@@ -55,15 +54,6 @@ pub(super) struct Parent<'a> {
     failed: Option<Error>,
     /// The last command was executed once.
     was_started: bool,
-}
-
-/// What the parent waits for.
-enum News {
-    Message(Message),
-    /// The channel is closed: a child without init has executed the payload.
-    Closed,
-    /// The child changed.
-    Child(Change),
 }
 
 impl<'a> Parent<'a> {
@@ -307,150 +297,9 @@ impl<'a> Parent<'a> {
         }
     }
 
-    /// Waits for what happens next, passing on the signals that come meanwhile.
-    fn news(&mut self) -> Result<News, Error> {
-        loop {
-            if let Some(news) = self.poll()? {
-                return Ok(news);
-            }
-            while let Some((signal, sender)) = self.events.as_ref().and_then(sys::read_signal) {
-                if signal == Signal::CHLD {
-                    if let Some(change) = self.child_change() {
-                        return Ok(News::Child(change));
-                    }
-                } else {
-                    self.pass_on(signal, sender);
-                }
-            }
-        }
-    }
-
-    /// Passes a signal on to the child, which is not reaped yet, so that the pid is still its own.
-    fn pass_on(&mut self, signal: Signal, sender: Sender) {
-        let early = self.early.take(signal);
-        if let Some(terminal) = &self.carried.terminal {
-            // The payload has a terminal of its own, to which none of this was said.
-            match signal {
-                Signal::WINCH => terminal.resize(),
-                _ => drop(send(self.pid, signal)),
-            }
-            return;
-        }
-        if !is_delivered_by_terminal(signal, sender) {
-            let _ = send(self.pid, signal);
-            if signal == Signal::TSTP && self.is_payload_first() {
-                stop_with_payload(signal, false);
-            }
-            return;
-        }
-        if matches!(signal, Signal::TSTP | Signal::TTIN | Signal::TTOU) && self.is_payload_first() {
-            stop_with_payload(signal, true);
-            return;
-        }
-        self.from_terminal = Some(signal);
-        // A terminal hangs up on the leader of its session alone.
-        if early || (signal == Signal::HUP && leads_session()) {
-            let _ = send(self.pid, signal);
-            return;
-        }
-        if self.has_reaper() {
-            send_as_terminal(self.pid, signal);
-        } else if !is_in_callers_group(self.pid) {
-            let _ = send(self.pid, signal);
-        }
-    }
-
-    /// The shell that started us shall see a stopped job; it continues us and the payload alike,
-    /// with the whole process group. Where no shell does that, nobody would: then we wait on.
-    fn stop_too(&mut self, signal: Signal) {
-        if let Some(terminal) = &mut self.carried.terminal {
-            terminal.restore();
-            stop_with_payload(signal, false);
-            terminal.make_raw();
-            let _ = send(self.pid, Signal::CONT);
-            return;
-        }
-        let by_terminal = self.from_terminal.take() == Some(signal);
-        stop_with_payload(signal, by_terminal);
-    }
-
-    /// Whether the payload is PID 1 of its namespace: it cannot be stopped, so its processes may
-    /// well be without it, and nobody would tell us.
-    fn is_payload_first(&self) -> bool {
-        self.run.spec.namespaces.has(Namespace::Pid) && self.run.spec.no_init
-    }
-
     /// Whether our child waits for the payload rather than being it.
     fn has_reaper(&self) -> bool {
         self.run.spec.has_reaper()
-    }
-
-    /// Waits for a message or a signal; returns what the channel has.
-    fn poll(&mut self) -> Result<Option<News>, Error> {
-        let events = match self.events.take() {
-            Some(events) => events,
-            None => sys::signal_descriptor()
-                .and_then(above_standard)
-                .map_err(|errno| Error::system("signalfd", errno))?,
-        };
-        let events = self.events.insert(events);
-        let mut waits = heapless::Vec::<PollFd<'_>, { 3 + WAITS }>::new();
-        let _ = waits.push(PollFd::new(events, PollFlags::IN));
-        if !self.closed {
-            let _ = waits.push(PollFd::new(&self.channel, PollFlags::IN));
-        }
-        let messages = waits.len() - 1;
-        if let Some(ring) = &self.carried.ring {
-            let _ = waits.push(PollFd::new(ring, PollFlags::IN));
-        }
-        if let Some(terminal) = &self.carried.terminal {
-            waits.extend(terminal.waits());
-        }
-        // Interrupted is only who was stopped and continued; what was told meanwhile comes before
-        // the signals.
-        while let Err(errno) = rustix::event::poll(&mut waits, None) {
-            if errno != Errno::INTR {
-                return Err(Error::system("poll", errno));
-            }
-        }
-        let has_news = |wait: &PollFd<'_>| !wait.revents().is_empty();
-        let has_message = messages > 0 && waits.get(messages).is_some_and(has_news);
-        let is_carried = waits.iter().skip(messages + 1).any(has_news);
-        drop(waits);
-        if is_carried {
-            self.carry();
-        }
-        if !has_message {
-            return Ok(None);
-        }
-        match self.channel.try_receive() {
-            Ok(message) => Ok(message.map(News::Message)),
-            Err(Closed) => {
-                self.closed = true;
-                Ok(Some(News::Closed))
-            }
-        }
-    }
-
-    /// Carries what the payload has written, and what is typed for it.
-    #[cold]
-    #[inline(never)]
-    fn carry(&mut self) {
-        if self.carried.ring.as_mut().is_some_and(|ring| !Ring::copy(ring)) {
-            self.carried.ring = None;
-        }
-        if let Some(terminal) = &mut self.carried.terminal {
-            terminal.carry();
-        }
-    }
-
-    /// What SIGCHLD was about. Init's own stops are nobody's business.
-    fn child_change(&self) -> Option<Change> {
-        let stops =
-            if self.run.spec.has_init() { WaitOptions::empty() } else { WaitOptions::UNTRACED };
-        let options = WaitOptions::NOHANG | stops;
-        let result = sys::again(|| rustix::process::waitpid(Some(self.pid), options));
-        result.ok().flatten().and_then(|(_, status)| change_of(status))
     }
 
     /// Waits for the child's end, whatever else happens.
