@@ -22,6 +22,17 @@ fn pid_1_or_both_killed_at_any_system_call_leave_nothing_once_healed() {
 }
 
 #[test]
+fn a_monitor_killed_at_any_system_call_leaves_nothing_once_healed() {
+    // PID 1 as well, at what both call.
+    crash(
+        "words = ['spawn', '--detach', '--name', 'one', '--pid', '--uts=' + KEPT, '--log-max', '4k', '--grace', '1', *HOOKS, '--',\n\
+         'sh', '-c', 'i=0; while [ $i -lt 120 ]; do echo $i; i=$((i + 1)); echo ' + 'x' * 60 + '; done; sleep 100 & exit 0']\n\
+         print(kills(words, 1) > 200)",
+    )
+    .prints("True");
+}
+
+#[test]
 fn what_a_killed_launcher_of_a_plain_spawn_left_ends_by_itself_before_it_begins() {
     // Once the payload runs, it stays without --die-with-parent; here it would be found.
     crash(

@@ -133,6 +133,8 @@ def calls(words, of=0):
             os.unlink("/mnt/" + name)
     tracer = ["strace", "-ff", "-qq", "-o", "/mnt/trace", "-e", "signal=none", CLI, *words]
     subprocess.run(tracer, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    # A detached instance leaves its record.
+    gc()
     check("traced")
     traces = {}
     for name in os.listdir("/mnt"):
@@ -141,7 +143,7 @@ def calls(words, of=0):
                 traces[int(name.removeprefix("trace."))] = [line.split("(")[0] for line in file if "(" in line]
     launcher = min(traces)
     with open(f"/mnt/trace.{launcher}") as file:
-        cloned = [int(line.split("=")[-1]) for line in file if line.startswith("clone3(")]
+        cloned = [int(line.split("=")[-1]) for line in file if line.startswith(("clone3(", "fork("))]
     count, named = collections.Counter(), []
     for name in traces[[launcher, *cloned][of]]:
         count[name] += 1
