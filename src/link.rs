@@ -268,7 +268,9 @@ fn failure(request: &[u8], refusal: &Refusal<'_>) -> Failure {
     let errno = unshared_init::errno::of(number);
     let hint = || explain::hint(request, number).map(str::to_owned);
     // Of a kind that it does not know, the kernel does not say which.
-    let text = refusal.text.filter(|_| errno != Errno::OPNOTSUPP).map(escape);
+    let text = refusal.text.filter(|_| errno != Errno::OPNOTSUPP);
+    // What comes from a child is escaped once more.
+    let text = text.map(|text| escape(text).replace("\\\"", "'"));
     let mut reason = text.or_else(hint);
     if let Some(offset) = refusal.offset
         && let Some(name) = explain::attribute_at(request, offset)

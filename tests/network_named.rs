@@ -35,6 +35,15 @@ fn a_named_namespace_has_all_its_addresses_and_a_way_out() {
 }
 
 #[test]
+fn a_named_namespace_may_be_called_as_no_link_may() {
+    own_run(
+        "for name in 'a b:%d' $'new\\nline' $'\\xff' -x .x; do $CLI initnetns br0 \"$name\" 10.1.0.2/24 && test -e \"/run/netns/$name\" && $CLI destroynetns br0 \"$name\" && echo done; done; \
+         ls -A /run/netns; ls -A $UNSHARED_STATE",
+    )
+    .prints("done\ndone\ndone\ndone\ndone");
+}
+
+#[test]
 fn a_namespace_that_is_removed_by_others_no_longer_keeps_the_bridge_once_gc_has_passed() {
     own_run(&format!(
         "{WAIT} $CLI initnetns br0 one 10.1.0.2/24; $CLI initnetns br0 two 10.1.0.3/24; ip netns delete one; $CLI gc; \

@@ -96,7 +96,8 @@ pub fn attribute_at(request: &[u8], offset: usize) -> Option<&'static str> {
 /// Whether the kernel takes that for the name of a link.
 #[must_use]
 pub fn is_link_name(name: &[u8]) -> bool {
-    let is_wrong = |byte: &u8| matches!(byte, b'/' | b':' | 0) || is_space(*byte);
+    // "%d" stands for a number that the kernel finds; another "%" is EINVAL.
+    let is_wrong = |byte: &u8| matches!(byte, b'/' | b':' | b'%' | 0) || is_space(*byte);
     !name.is_empty()
         && name.len() <= NAME_LENGTH
         && name != b"."
@@ -134,6 +135,9 @@ pub fn hint(request: &[u8], errno: i32) -> Option<&'static str> {
     match (table, errno) {
         (Table::Link, _) => link_hint(&Link::parse(request.get(HEADER..)?)?, errno),
         (Table::Address, EEXIST) => Some("the link has that address already"),
+        (Table::Address, EINVAL) if is_v6(request) => {
+            Some("IPv6 needs a link with an MTU of 1280 or more")
+        }
         (Table::Address, EADDRNOTAVAIL) => Some("the link does not have that address"),
         (Table::Address | Table::Neighbour, ENODEV) => Some("there is no such link"),
         (Table::Route, EEXIST) => Some("there is such a route already"),
@@ -144,6 +148,11 @@ pub fn hint(request: &[u8], errno: i32) -> Option<&'static str> {
         (Table::Neighbour, EEXIST) => Some("there is such a neighbour already"),
         _ => None,
     }
+}
+
+fn is_v6(request: &[u8]) -> bool {
+    let address = request.get(HEADER..).and_then(crate::address::Address::parse);
+    address.is_some_and(|one| one.address.is_ipv6())
 }
 
 fn link_hint(link: &Link<'_>, errno: i32) -> Option<&'static str> {
@@ -170,7 +179,7 @@ fn link_hint(link: &Link<'_>, errno: i32) -> Option<&'static str> {
     Some(match errno {
         EEXIST => "a link of that name is there already",
         EINVAL | ERANGE if any(|end| end.name.is_some_and(|name| !is_link_name(name))) => {
-            "a link's name has 1 to 15 bytes, and no \"/\", \":\" or space"
+            "a link's name has 1 to 15 bytes, and no \"/\", \":\", \"%\" or space"
         }
         EADDRNOTAVAIL | EINVAL if any(is_multicast) => {
             "a hardware address is not zero, and its first byte is even"
@@ -247,7 +256,9 @@ mod tests {
         for name in [&b"eth0"[..], b"a", b"123456789012345", b"x.y-z@1", b"..."] {
             assert!(is_link_name(name), "{name:?}");
         }
-        for name in [&b""[..], b"1234567890123456", b"a/b", b"a:b", b"a b", b"a\n", b".", b".."] {
+        for name in
+            [&b""[..], b"1234567890123456", b"a/b", b"a:b", b"a b", b"a\n", b"a%d", b".", b".."]
+        {
             assert!(!is_link_name(name), "{name:?}");
         }
     }

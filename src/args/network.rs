@@ -23,8 +23,8 @@ pub(super) fn take(
         "--link-name" => once(&mut network.link_name, link_name(value()?, name)?, name)?,
         "--mac" => once(&mut network.mac, parse(value()?, name, network::mac)?, name)?,
         "--mtu" => once(&mut network.mtu, parse(value()?, name, mtu)?, name)?,
-        "--address" => network.addresses.push(parse(value()?, name, Cidr::parse)?),
-        "--bridge-address" => network.bridge_addresses.push(parse(value()?, name, Cidr::parse)?),
+        "--address" => network.addresses.push(parse(value()?, name, Cidr::of_host)?),
+        "--bridge-address" => network.bridge_addresses.push(parse(value()?, name, Cidr::of_host)?),
         "--gateway" => network.gateways.push(parse(value()?, name, ip)?),
         "--publish" => network.publish.push(parse(value()?, name, Publish::parse)?),
         "--dns" => network.dns.push(parse(value()?, name, ip)?),
@@ -51,7 +51,10 @@ fn parse<T>(
 }
 
 fn ip(text: &str) -> Result<IpAddr, &'static str> {
-    text.parse().map_err(|_| "an IP address is needed")
+    match text.parse::<IpAddr>() {
+        Ok(ip) if !ip.is_unspecified() && !ip.is_multicast() => Ok(ip),
+        _ => Err("the IP address of a host is needed"),
+    }
 }
 
 fn mtu(text: &str) -> Result<u32, &'static str> {
@@ -85,7 +88,7 @@ pub(super) fn parse_init(arguments: Arguments) -> Result<Request, Error> {
             }
             gateways.push(gateway);
         } else {
-            let address = Cidr::parse(word.to_str().unwrap_or_default());
+            let address = Cidr::of_host(word.to_str().unwrap_or_default());
             addresses.push(address.map_err(|problem| bad(word, problem, command))?);
         }
     }

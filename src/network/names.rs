@@ -1,5 +1,6 @@
 //! Names that are made up: of the host's ends of pairs, and hardware addresses of bridges.
 use std::ffi::{CStr, CString};
+use unshared_netlink::explain::is_link_name;
 use unshared_netlink::link::{Mac, NAME_LENGTH};
 
 /// What a name's end is made of: no letter that is taken for a digit.
@@ -15,7 +16,9 @@ pub(crate) fn host_side(instance: &CStr, state: &[u8]) -> CString {
     let mut hash = fold(fold(SEED, state), b"\0");
     hash = fold(hash, instance.to_bytes());
     let fits = NAME_LENGTH - DIGITS_COUNT - 1;
-    let mut name: Vec<u8> = instance.to_bytes().iter().copied().take(fits).collect();
+    // A network namespace may be called as no link may.
+    let readable = |byte: &u8| if is_link_name(&[b'x', *byte]) { *byte } else { b'_' };
+    let mut name: Vec<u8> = instance.to_bytes().iter().take(fits).map(readable).collect();
     name.push(b'-');
     for place in 0..DIGITS_COUNT {
         let digit = usize::try_from(hash >> (5 * place) & 31).unwrap_or_default();
@@ -43,7 +46,6 @@ fn fold(hash: u64, bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unshared_netlink::explain::is_link_name;
 
     #[test]
     fn names_that_begin_alike_differ_and_fit() {
@@ -53,7 +55,7 @@ mod tests {
         assert!(one.as_bytes().starts_with(b"riak-prod-"), "{one:?}");
         assert_eq!(one, host_side(c"riak-production-01", b"/run/unshared"));
         assert_ne!(one, host_side(c"riak-production-01", b"/tmp/state"));
-        for name in [one, two, host_side(c"a", b"")] {
+        for name in [one, two, host_side(c"a", b""), host_side(c"a:%d\xa0 \n/b", b"")] {
             assert!(is_link_name(name.as_bytes()), "{name:?}");
         }
     }

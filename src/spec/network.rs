@@ -1,6 +1,6 @@
 //! Links that were asked for, and what is said about them.
 use crate::error::Error;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use std::ffi::{CStr, CString};
 use unshared_netlink::explain::is_link_name;
 use unshared_netlink::link::Mac;
@@ -58,6 +58,16 @@ impl Cidr {
         }
         Ok(Cidr { address, prefix })
     }
+
+    /// The same, for an address that one host may have.
+    pub(crate) fn of_host(text: &str) -> Result<Cidr, &'static str> {
+        let cidr = Cidr::parse(text)?;
+        let is_broadcast = cidr.address == IpAddr::V4(Ipv4Addr::BROADCAST);
+        if cidr.address.is_unspecified() || cidr.address.is_multicast() || is_broadcast {
+            return Err("that is no address of one host");
+        }
+        Ok(cidr)
+    }
 }
 
 impl core::fmt::Display for Cidr {
@@ -112,7 +122,7 @@ impl Moved {
 pub(crate) fn link_name(text: &[u8]) -> Result<CString, &'static str> {
     match CString::new(text) {
         Ok(name) if is_link_name(text) => Ok(name),
-        _ => Err("a link's name has 1 to 15 bytes, and no \"/\", \":\" or space"),
+        _ => Err("a link's name has 1 to 15 bytes, and no \"/\", \":\", \"%\" or space"),
     }
 }
 
