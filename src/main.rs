@@ -65,12 +65,15 @@ extern "C" fn main(
 /// Does what the arguments ask for, and returns the exit status.
 #[cfg_attr(any(test, fuzzing), allow(dead_code))]
 fn run(arguments: Arguments) -> u8 {
-    let result = args::parse(arguments).and_then(|request| match request {
+    status(match args::parse(arguments) {
         // Freed by the end of the process, as are the host and the plan.
-        Request::Spawn(spec) => spawn(Box::leak(spec)),
-        request => run_other(request),
-    });
-    status(result)
+        Ok(Request::Spawn(spec)) => spawn(Box::leak(spec)),
+        // Whatever it is called, PID 1 of a machine must not end.
+        Ok(Request::Print(_)) | Err(_) if machine::is_ours() => {
+            machine::run(b"init", arguments.rest())
+        }
+        request => request.and_then(run_other),
+    })
 }
 
 /// Whatever is not a launch: apart, so that a launch has none of it in memory.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 /// Makes a root in /r, and defines `user`, which runs a command as an ordinary user.
 const MAKE: &str = "mkdir -p /r/bin; cp /bin/busybox /init /r/bin; ln -s init /r/bin/unshared-cli
-    for name in sh cat cut grep test id sort tr; do ln -s busybox /r/bin/$name; done; chown -R 65534:65534 /r
-    user() { unshared-cli spawn --uid 65534 --gid 65534 -- \"$@\"; }
+    for name in sh cat cut grep test id sort tr; do ln -s busybox /r/bin/$name; done; chown -R 1000:1000 /r
+    user() { unshared-cli spawn --uid 1000 --gid 1000 -- \"$@\"; }
     ";
 
 #[test]

@@ -1,9 +1,9 @@
 //! The console: messages of PID 1, and the terminal of the payload.
 use crate::sys::machine::terminal_of;
-use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, open};
-use rustix::io::write;
-use std::fs::{read, read_to_string};
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{Dev, Mode, OFlags, makedev, open};
+use rustix::io::{read, write};
+use std::fs::read_to_string;
 
 /// The level that our messages have in the kernel's log: a notice.
 const LEVEL: u32 = 5;
@@ -38,10 +38,10 @@ fn open_terminal(path: &[u8]) -> rustix::io::Result<OwnedFd> {
 /// Makes /dev/null our standard streams: the kernel had no console to give to PID 1, or one that
 /// would make us wait.
 pub(super) fn leave_streams() {
-    // Otherwise the kernel's log drops what we say all at once.
-    let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on");
+    // Otherwise the kernel's log drops what we say all at once. It wants a whole line.
+    let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
     if let Ok(null) = open(c"/dev/null", OFlags::RDWR, Mode::empty()) {
-        become_streams(&null);
+        become_streams(null);
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) fn leave_streams() {
 pub(super) fn take_streams() {
     let flags = OFlags::RDWR | OFlags::NOCTTY;
     if let Ok(console) = open(c"/dev/console", flags, Mode::empty()) {
-        become_streams(&console);
+        become_streams(console);
     }
 }
 
@@ -65,19 +65,28 @@ pub(super) fn take_streams_of_services() {
     }
 }
 
-fn become_streams(file: &OwnedFd) {
-    let _ = rustix::stdio::dup2_stdin(file);
-    let _ = rustix::stdio::dup2_stdout(file);
-    let _ = rustix::stdio::dup2_stderr(file);
+fn become_streams(file: OwnedFd) {
+    let _ = rustix::stdio::dup2_stdin(&file);
+    let _ = rustix::stdio::dup2_stdout(&file);
+    let _ = rustix::stdio::dup2_stderr(&file);
+    // Where the streams were closed, it is one of them itself.
+    if file.as_raw_fd() <= 2 {
+        std::mem::forget(file);
+    }
 }
 
-/// The path of the terminal that is the console. /dev/console itself can control no session.
-pub(super) fn terminal() -> Option<Vec<u8>> {
+/// The path and the number of the terminal that is the console. /dev/console itself can control no
+/// session.
+pub(super) fn terminal() -> Option<(Vec<u8>, Dev)> {
     let (major, minor) = terminal_of(&open_terminal(b"/dev/console").ok()?).ok()?;
-    let event = read(format!("/sys/dev/char/{major}:{minor}/uevent")).ok()?;
-    let name =
-        event.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"DEVNAME="))?;
-    Some([b"/dev/", name].concat())
+    let path = format!("/sys/dev/char/{major}:{minor}/uevent");
+    let event = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    // Not std::fs::read, which takes a page of the heap for it.
+    let mut bytes = [0; 256];
+    let length = read(&event, &mut bytes).ok()?;
+    let mut lines = bytes.get(..length)?.split(|byte| *byte == b'\n');
+    let name = lines.find_map(|line| line.strip_prefix(b"DEVNAME="))?;
+    Some(([b"/dev/", name].concat(), makedev(major, minor)))
 }
 
 /// In a child: a session of its own, with that terminal, or /dev/null, as its streams.
@@ -90,5 +99,5 @@ pub(super) fn enter_session(terminal: Option<&[u8]>) {
         let _ = rustix::fs::fcntl_setfl(&terminal, flags - OFlags::NONBLOCK);
     }
     let _ = rustix::process::ioctl_tiocsctty(&terminal);
-    become_streams(&terminal);
+    become_streams(terminal);
 }

@@ -99,14 +99,17 @@ pub(super) fn perform(what: What, ends: &Ends<'_>) -> ! {
     let end = match what {
         What::End(end) => end,
         What::Restart => {
+            // Until the next one starts it again, nobody feeds it.
+            ends.watchdog.stop();
             (ends.restart)();
             say("init could not be executed anew");
             End::Reboot
         }
     };
     in_child(FOR_DISKS, ends, leave_disks);
-    if end == End::Halt {
-        ends.watchdog.stop();
+    match end {
+        End::Halt => ends.watchdog.stop(),
+        End::PowerOff | End::Reboot => ends.watchdog.starve(),
     }
     // A halted kernel ends the process that asked for it, and PID 1 must not end.
     in_child(u64::MAX, ends, || {

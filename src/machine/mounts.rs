@@ -1,7 +1,7 @@
 //! The filesystems that a machine needs: mounted where nothing is mounted yet.
-use super::console::say;
+use super::console::{self, say};
 use crate::error::quote;
-use rustix::fs::{CWD, FileType, Mode, stat};
+use rustix::fs::{CWD, FileType, Mode, RawMode, makedev, stat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use std::ffi::CStr;
@@ -20,17 +20,16 @@ const MOUNTS: [(&CStr, &CStr, MountFlags, Option<&CStr>); 7] = [
     (c"cgroup2", c"/sys/fs/cgroup", QUIET.union(MountFlags::NODEV), None),
 ];
 
-/// The device nodes of a kernel without devtmpfs: name, major and minor number.
-const NODES: [(&CStr, u32, u32); 9] = [
-    (c"/dev/console", 5, 1),
-    (c"/dev/null", 1, 3),
-    (c"/dev/zero", 1, 5),
-    (c"/dev/full", 1, 7),
-    (c"/dev/random", 1, 8),
-    (c"/dev/urandom", 1, 9),
-    (c"/dev/kmsg", 1, 11),
-    (c"/dev/tty", 5, 0),
-    (c"/dev/ttyS0", 4, 64),
+/// The device nodes of a kernel without devtmpfs: name, permissions, major and minor number.
+const NODES: [(&CStr, RawMode, u32, u32); 8] = [
+    (c"/dev/console", 0o600, 5, 1),
+    (c"/dev/null", 0o666, 1, 3),
+    (c"/dev/zero", 0o666, 1, 5),
+    (c"/dev/full", 0o666, 1, 7),
+    (c"/dev/random", 0o666, 1, 8),
+    (c"/dev/urandom", 0o666, 1, 9),
+    (c"/dev/kmsg", 0o644, 1, 11),
+    (c"/dev/tty", 0o666, 5, 0),
 ];
 
 /// What devtmpfs does not make.
@@ -81,13 +80,21 @@ fn is_mounted(target: &CStr) -> bool {
     }
 }
 
-/// Makes the fewest device nodes that a payload can do with, in a tmpfs.
+/// Makes the fewest device nodes that a payload can do with, in a tmpfs, and the console's terminal.
 fn make_nodes() {
     let _ = mount(c"tmpfs", c"/dev", c"tmpfs", QUIET, c"mode=0755");
-    for (path, major, minor) in NODES {
-        let (mode, device) = (Mode::from_raw_mode(0o666), rustix::fs::makedev(major, minor));
+    let mask = rustix::process::umask(Mode::empty());
+    let make = |path: &[u8], mode, device| {
+        let mode = Mode::from_raw_mode(mode);
         // Where there is one already, or nobody may make one, that is told by who opens it.
         let _ = rustix::fs::mknodat(CWD, path, FileType::CharacterDevice, mode, device);
+    };
+    for (path, mode, major, minor) in NODES {
+        make(path.to_bytes(), mode, makedev(major, minor));
+    }
+    if let Some((path, device)) = console::terminal() {
+        make(&path, 0o600, device);
     }
     let _ = rustix::fs::symlink(c"pts/ptmx", c"/dev/ptmx");
+    rustix::process::umask(mask);
 }

@@ -26,7 +26,7 @@ pub(super) struct Main<'a> {
 
 impl<'a> Main<'a> {
     pub(super) fn new(run: &Run, ends: &'a Ends<'a>, signals: SignalState) -> Main<'a> {
-        let terminal = console::terminal();
+        let terminal = console::terminal().map(|(path, _)| path);
         Main {
             ends,
             signals,

@@ -7,10 +7,12 @@ fn services_are_a_payload_and_end_in_order() {
         .shell()
         .file("/sv/base/run", 0o755, "#!/bin/sh\necho base-$PPID\ntrap 'echo base ends; exit' TERM\nwhile :; do sleep 0.1; done")
         .file("/sv/top/run", 0o755, "#!/bin/sh\necho top\ntrap 'sleep 0.5; echo top ends; exit' TERM\n(sleep 1; unshared-cli poweroff) &\nwhile :; do sleep 0.1; done")
-        .file("/sv/top/after", 0o644, "base\n")
+        .file("/sv/top/after", 0o644, "base\nbox\n")
+        .file("/sv/box/run", 0o755, "#!/bin/sh\nexec unshared-cli spawn --all --hostname inside -- sh -c 'echo box-$$-$(hostname); exec sleep 100'")
         .boot("unshared.services=/sv")
         .ends(End::PowerOff)
         .says("base-1\n")
+        .says("box-2-inside\n")
         .says("top ends\nbase ends\n");
 }
 
@@ -48,11 +50,11 @@ fn an_interface_that_is_not_there_is_a_case_for_rescue() {
 fn a_machine_without_its_console_runs_and_ends() {
     Machine::new()
         .shell()
-        .script("echo lost; exec >/dev/ttyS0; tty; echo seen; exit 5")
+        .script("echo lost; exec >/dev/ttyS0; tty; for n in 0 2; do readlink /proc/$$/fd/$n; done; exit 5")
         .console("hvc0")
         .boot("")
         .ends(End::Unsaid)
-        .says("not a tty\nseen\n")
+        .says("not a tty\n/dev/null\n/dev/null\n")
         .does_not_say("lost");
 }
 
@@ -81,7 +83,7 @@ fn a_fault_in_pid_1_leaves_a_reaper_and_no_panic() {
         .script(
             "set -- $(grep '\\[stack\\]' /proc/1/maps | tr - ' '); from=$((0x$1 / 4096)) to=$((0x$2 / 4096))
             dd if=/dev/zero of=/proc/1/mem bs=4096 seek=$from count=$((to - from)) conv=notrunc 2>/dev/null
-            (sleep 0.1 & sleep 0.1 &); sleep 1; echo zombies-$(ps -o stat | grep -c Z); poweroff -f",
+            (sleep 0.1 & sleep 0.1 &); sleep 1; echo zombies-$(ps -o stat | grep -c Z); unshared-cli poweroff -f",
         )
         .boot("")
         .ends(End::PowerOff)

@@ -4,16 +4,13 @@
 //! let boot = Machine::new().shell().script("echo $((6 * 7)); poweroff -f").boot("");
 //! boot.ends(End::PowerOff).says("42");
 //! ```
-use super::{cli, dist};
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+mod watch;
 
-/// A boot takes three seconds where nothing else runs. So many are for a hang.
-const LIMIT: Duration = Duration::from_secs(180);
+use super::{cli, dist};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+pub(crate) use watch::{Boot, End};
+use watch::{Turn, watch};
 
 const DIRECTORY: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
@@ -32,6 +29,8 @@ pub(crate) struct Machine {
     typed: Vec<(String, String)>,
     /// Words for the kernel besides those of [`Machine::boot`].
     words: String,
+    /// What the serial line is to qemu.
+    serial: &'static str,
 }
 
 impl Machine {
@@ -50,7 +49,8 @@ impl Machine {
     fn with_init(init: Vec<u8>) -> Machine {
         let entries = vec![("init".to_owned(), PROGRAM, init)];
         let (qemu, typed) = (Vec::new(), Vec::new());
-        Machine { entries, console: "ttyS0", packed: None, qemu, typed, words: String::new() }
+        let (console, serial, words) = ("ttyS0", "stdio", String::new());
+        Machine { entries, console, packed: None, qemu, typed, words, serial }
     }
 
     /// Adds a file with its permissions; its directories come by themselves.
@@ -105,6 +105,38 @@ impl Machine {
         self
     }
 
+    /// Compresses a module that was added, by this program: its file's name ends with `suffix` then.
+    pub(crate) fn compress(mut self, name: &str, suffix: &str, program: &[&str]) -> Machine {
+        let (plain, compressed) = (format!("/{name}.ko"), format!("/{name}.ko{suffix}"));
+        for (path, _, bytes) in &mut self.entries {
+            if path.ends_with(&plain) {
+                *bytes = output(&[program, &["-c", &format!("/{path}")]].concat());
+                path.push_str(suffix);
+            } else if path.ends_with("/modules.dep") {
+                let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+                *bytes = text.replace(&plain, &compressed).into_bytes();
+            }
+        }
+        self
+    }
+
+    /// Adds a program in C.
+    pub(crate) fn program(self, path: &str, text: &str) -> Machine {
+        let folder = Folder::new(&path.replace('/', "-"));
+        let (source, program) = (folder.path("program.c"), folder.path("program"));
+        std::fs::write(&source, text).unwrap();
+        let words =
+            [source, program.clone()].map(|path| path.into_os_string().into_string().unwrap());
+        output(&["gcc", "-static", &words[0], "-o", &words[1]]);
+        self.file(path, 0o755, std::fs::read(program).unwrap())
+    }
+
+    /// Has qemu's monitor read what is typed between two Ctrl-A c.
+    pub(crate) fn monitor(mut self) -> Machine {
+        self.serial = "mon:stdio";
+        self
+    }
+
     /// Runs this script by the shell, as the whole of the payload: `unshared.exec=`.
     pub(crate) fn script(mut self, text: &str) -> Machine {
         self.words = "unshared.exec=/test".to_owned();
@@ -151,7 +183,7 @@ impl Machine {
             self.console, self.words
         );
         let machine = Command::new("qemu-system-x86_64")
-            .args(["-accel", "tcg", "-nodefaults", "-display", "none", "-serial", "stdio"])
+            .args(["-accel", "tcg", "-nodefaults", "-display", "none", "-serial", self.serial])
             .args(["-no-reboot", "-m", "256", "-append", words.trim(), "-kernel"])
             .arg(kernel())
             .arg("-initrd")
@@ -177,6 +209,13 @@ impl Machine {
             }
         }
     }
+}
+
+/// What a program of this machine prints.
+pub(crate) fn output(words: &[&str]) -> Vec<u8> {
+    let output = Command::new(words[0]).args(&words[1..]).output().expect(words[0]);
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    output.stdout
 }
 
 /// A folder of a test, removed at its end.
@@ -207,106 +246,6 @@ impl Drop for Folder {
     }
 }
 
-/// How a machine ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Reboot,
-    PowerOff,
-    Halt,
-    Panic,
-    /// Without a word of the kernel's.
-    Unsaid,
-    TimeOver,
-}
-
-/// A boot that is over.
-#[derive(Debug)]
-pub(crate) struct Boot {
-    end: End,
-    /// What came over the serial line.
-    pub(crate) out: String,
-}
-
-impl Boot {
-    /// Fails unless the machine ended so.
-    #[track_caller]
-    pub(crate) fn ends(self, end: End) -> Boot {
-        assert_eq!(self.end, end, "{}", self.out);
-        self
-    }
-
-    /// Fails unless the console has said this, somewhere.
-    #[track_caller]
-    pub(crate) fn says(self, text: &str) -> Boot {
-        assert!(self.out.contains(text), "{text:?} is not in\n{}", self.out);
-        self
-    }
-
-    /// Fails if the console has said this.
-    #[track_caller]
-    pub(crate) fn does_not_say(self, text: &str) -> Boot {
-        assert!(!self.out.contains(text), "{text:?} is in\n{}", self.out);
-        self
-    }
-}
-
-/// Reads the serial line until the machine has ended, and types.
-fn watch(mut machine: Child, typed: Vec<(String, String)>) -> Boot {
-    let (lines, mut input) = (read(machine.stdout.take().unwrap()), machine.stdin.take().unwrap());
-    let mut typed = typed.into_iter().peekable();
-    let (mut out, mut seen) = (String::new(), 0);
-    let until = Instant::now() + LIMIT;
-    let end = loop {
-        match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(text) => out.push_str(&text),
-            Err(RecvTimeoutError::Timeout) => break End::TimeOver,
-            Err(RecvTimeoutError::Disconnected) => break end(&out),
-        }
-        while let Some((prompt, text)) = typed.peek()
-            && let Some(place) = out.get(seen..).unwrap().find(prompt.as_str())
-        {
-            seen += place + prompt.len();
-            input.write_all(text.as_bytes()).unwrap();
-            typed.next();
-        }
-        // A halted machine stays as it is.
-        if out.contains("reboot: System halted") {
-            break End::Halt;
-        }
-    };
-    let _ = machine.kill();
-    machine.wait().unwrap();
-    Boot { end, out }
-}
-
-fn read(mut stream: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        while let Ok(length @ 1..) = stream.read(&mut bytes) {
-            // What a person reads there is ASCII, so nothing is cut.
-            let text = String::from_utf8_lossy(&bytes[..length]).replace('\r', "");
-            if sender.send(text).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
-}
-
-/// How it ended, from the kernel's last words: qemu ends with 0 in each case.
-fn end(out: &str) -> End {
-    if out.contains("Kernel panic") {
-        End::Panic
-    } else if out.contains("reboot: Power down") {
-        End::PowerOff
-    } else if out.contains("reboot: Restarting system") {
-        End::Reboot
-    } else {
-        End::Unsaid
-    }
-}
-
 /// The newest of Debian's cloud kernels.
 fn kernel() -> PathBuf {
     let all = std::fs::read_dir("/boot").unwrap().map(|entry| entry.unwrap().path());
@@ -322,24 +261,6 @@ pub(crate) fn release() -> String {
     let kernel = kernel();
     let name = kernel.file_name().unwrap().to_str().unwrap();
     name.strip_prefix("vmlinuz-").unwrap().to_owned()
-}
-
-/// No more than two boots at once, on the whole machine: each has a processor for itself. The two
-/// files are locked, not written.
-struct Turn(#[allow(dead_code, reason = "its end is the end of the turn")] File);
-
-impl Turn {
-    fn wait() -> Turn {
-        let files = [kernel(), PathBuf::from("/bin/busybox")].map(|path| File::open(path).unwrap());
-        loop {
-            for file in &files {
-                if file.try_lock().is_ok() {
-                    return Turn(file.try_clone().unwrap());
-                }
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
 }
 
 /// An archive of the kind newc.
