@@ -114,9 +114,9 @@ grep -v finish log | cut -d ' ' -f 2 | sort -n | uniq | wc -l; grep -c finish lo
 fn a_service_starts_once_what_is_named_in_after_is_ready_and_ends_before_it() {
     shell(
         r#"
-for s in a b c d; do service $s "trap 'echo -$s >>\$D/order; exit' TERM; echo +$s >>\$D/order; sleep 1000 & wait"; done
+for s in a b c d; do service $s "trap 'echo -$s >>\$D/order; exit' TERM; echo +$s >>\$D/order; echo >&4; sleep 1000 & wait"; echo 4 >s/$s/notification-fd; done
 service b 'echo +b >>$D/order; trap "echo -b >>$D/order; exit" TERM; until [ -e $D/go ]; do sleep 0.05; done; echo ready >&4; sleep 1000 & wait'
-echo 4 >s/b/notification-fd; echo b >s/a/after; printf 'a\nb\n' >s/c/after; echo c >s/d/after
+echo b >s/a/after; printf 'a\nb\n' >s/c/after; echo c >s/d/after
 : >order; watch; await 'grep -q b order'; await is d down; sv status a c d | plain; cat order; touch go
 await '[ $(wc -l <order) = 4 ]'; finish; cat order"#,
     )
@@ -153,6 +153,31 @@ mv s/a s/b; program c/run 'exec sleep 1000'; mv c s; await is c run; rm -r s/c; 
 is b run && seen 'up finish up' && finish"#,
     )
     .prints("end 0");
+}
+
+#[test]
+fn a_script_in_control_stands_for_its_signal_if_it_succeeds() {
+    shell(
+        r#"
+service a 'for s in HUP INT; do trap "echo $s >>$D/seen" $s; done; sleep 1000 & echo up >>$D/seen; while :; do wait $!; done'
+for one in 'u true' 'h true' 'i false'; do set -- $one; program s/a/control/$1 "echo script-$1 >>\$D/seen; $2"; done
+seen() { await "[ \"\$(tr '\n' ' ' <seen)\" = '$1 ' ]"; }
+: >seen; watch; seen 'script-u up'; sv hup a; seen 'script-u up script-h'; sv interrupt a; seen 'script-u up script-h script-i INT'
+rm -r s/a/control; sv hup a; seen 'script-u up script-h script-i INT HUP'; finish"#,
+    )
+    .prints("end 0");
+}
+
+#[test]
+fn a_service_may_live_in_namespaces_of_its_own() {
+    shell(
+        r#"
+service a 'exec $CLI spawn --pid --uts --hostname inside -- sh -c "echo \$\$ \$(hostname) >>$D/seen; exec sleep 1000"'
+seen() { await "[ \$(cat seen 2>/dev/null | wc -l) = $1 ]"; }
+watch; seen 1; sv restart a >/dev/null; seen 2; cat seen; sv down a; await is a down; cat s/a/supervise/stat
+await '[ -z "$(cat /proc/$I/task/$I/children)" ]'; finish"#,
+    )
+    .prints("2 inside\n2 inside\ndown\nend 0");
 }
 
 #[test]

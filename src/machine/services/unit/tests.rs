@@ -1,6 +1,7 @@
 //! What one program does, event by event.
 use super::*;
 use Action::{Begin, Ready, Report, Script, Send, Start};
+use unshared_init::reaper::Ended;
 
 /// A unit whose loop finds neither `after`, nor scripts, nor `finish`, unless a test says so.
 struct Driver {
