@@ -178,7 +178,7 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (Step::OverlayRoot { .. }, Errno::PERM) => {
             "in a user namespace an overlay needs Linux 5.11"
         }
-        (Step::MountIn { mount: Mount::Bind { source, .. }, .. }, Errno::INVAL)
+        (Step::MountIn { mount: Mount::Bind { source, .. }, .. }, Errno::INVAL | Errno::NOTDIR)
             if rustix::fs::stat(source)
                 .is_ok_and(|is| FileType::from_raw_mode(is.st_mode) != FileType::Directory) =>
         {

@@ -127,7 +127,7 @@ fn what_is_not_there_is_named() {
     root("$CLI spawn --data-dir /no/such:/mnt -- true")
         .complains(125, &["look at \"/no/such\": ENOENT"]);
     root(&format!("{MAKE} head -c 9k /dev/zero >zeros; $CLI spawn --data-dir zeros:/mnt -- true"))
-        .complains(125, &["bind \"zeros\" to \"/mnt\": EINVAL (a file in which no filesystem"]);
+        .complains(125, &["bind \"zeros\" to \"/mnt\": E", " (a file in which no filesystem"]);
     for words in ["", "files", ":/mnt", "a:", "a:/b:x"] {
         root(&format!("$CLI spawn --data-dir '{words}' -- true")).complains(125, &["--data-dir"]);
     }
