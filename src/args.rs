@@ -55,6 +55,12 @@ pub(crate) enum Request {
 /// Name, version, and where there is one the git revision (build.rs).
 const VERSION: &str = concat!("unshared-cli ", env!("UNSHARED_VERSION"), "\n");
 
+/// Reads a file of options.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_config(text: &[u8]) {
+    config::fuzz(text);
+}
+
 /// Reads the whole command line, the program's name first.
 pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     let program = arguments.next().map_or(&[][..], |name| name.to_bytes());

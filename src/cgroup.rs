@@ -12,7 +12,7 @@ use std::ffi::{CStr, CString};
 use std::time::Duration;
 use unshared_init::signal::Signal;
 
-mod place;
+pub(crate) mod place;
 
 /// What is written to one of its files.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -15,6 +15,7 @@ use rustix::process::Pid;
 use rustix::thread::CapabilitySet;
 use unshared_init::sys::Arguments;
 
+mod exhausted;
 mod refused;
 
 use refused::NEEDS_ADMIN;
@@ -41,6 +42,7 @@ fn clone_hint(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Option<Strin
             .iter()
             .find(|namespace| crate::sys::lacks(*namespace))
             .map(|namespace| format!("this kernel has no {} namespaces", namespace.option())),
+        Errno::AGAIN => exhausted::cause(spec),
         _ => None,
     }
 }
@@ -96,7 +98,10 @@ pub(crate) fn for_failed(
     let reason = (!reason.is_empty()).then(|| crate::error::escape(reason));
     let error = match (*step, plan.steps.get(*step)) {
         (CLONE, _) => for_clone(spec, plan.namespaces, *errno),
-        (FORK, _) => Error::system("fork", *errno),
+        (FORK, _) => {
+            let hint = if *errno == Errno::AGAIN { exhausted::cause(spec) } else { None };
+            Error::system("fork", *errno).maybe_hint(hint)
+        }
         (_, Some((_, Step::Execute))) => {
             let name = commands.get(usize::from(*command)).and_then(Arguments::first);
             let name = quote(name.map_or(&[][..], |name| name.to_bytes()));
@@ -134,10 +139,17 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (
             Step::DenySetgroups | Step::WriteUidMap(_) | Step::WriteGidMap(_),
             Errno::PERM | Errno::ACCESS,
-        ) if sysctl("kernel/apparmor_restrict_unprivileged_userns") == Some(1) => {
-            "an AppArmor profile restricts user namespaces: \
-             kernel.apparmor_restrict_unprivileged_userns is 1; run as root, or allow this binary"
-        }
+        ) if is_restricted() => RESTRICTED,
+        // The namespace was made, and its capabilities are worth nothing.
+        (
+            Step::MakeMountsPrivate
+            | Step::MountProc
+            | Step::MountProcIn { .. }
+            | Step::SetHostname(_)
+            | Step::SetDomainname(_)
+            | Step::SetLoopbackUp,
+            Errno::PERM | Errno::ACCESS,
+        ) if spec.namespaces.has(Namespace::User) && is_restricted() => RESTRICTED,
         (Step::WriteUidMap(map), Errno::PERM)
             if map.has_outer(0) && !refused::has(CapabilitySet::SETFCAP) =>
         {
@@ -268,6 +280,13 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
     Some(hint.to_owned())
 }
 
+const RESTRICTED: &str = "an AppArmor profile restricts user namespaces: \
+    kernel.apparmor_restrict_unprivileged_userns is 1; run as root, or allow this binary";
+
+fn is_restricted() -> bool {
+    sysctl("kernel/apparmor_restrict_unprivileged_userns") == Some(1)
+}
+
 fn may_limit(spec: &Spec) -> bool {
     spec.namespaces.has(Namespace::User) || refused::has(CapabilitySet::SETPCAP)
 }
@@ -287,9 +306,7 @@ fn masked_proc() -> Option<String> {
 fn mount_below(path: &[u8]) -> Option<Vec<u8>> {
     let path = path.strip_suffix(b"/").unwrap_or(path);
     let mounts = read_file("/proc/self/mountinfo").ok()?;
-    let mut points = mounts.split(|byte| *byte == b'\n').filter_map(|line| {
-        let point = line.split(|byte| *byte == b' ').nth(4)?;
-        point.strip_prefix(path)?.starts_with(b"/").then(|| point.to_vec())
-    });
-    points.find(|point| point != b"/")
+    crate::proc::mount_points(&mounts).find(|point| {
+        point != b"/" && point.strip_prefix(path).is_some_and(|rest| rest.starts_with(b"/"))
+    })
 }

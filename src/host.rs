@@ -67,7 +67,7 @@ impl Host {
             ..Host::default()
         };
         if spec.map == Some(MapChoice::Auto) {
-            let name = user_name(host.uid)?;
+            let name = user_name(host.uid);
             host.subordinate_uids =
                 subordinate("/etc/subuid", "usermod --add-subuids", &name, host.uid)?;
             host.subordinate_gids =
@@ -92,7 +92,7 @@ fn has_old_ptrace() -> bool {
     is_before_4_8(rustix::system::uname().release().to_bytes())
 }
 
-fn is_before_4_8(release: &[u8]) -> bool {
+pub(crate) fn is_before_4_8(release: &[u8]) -> bool {
     let mut parts = release.split(|byte| !byte.is_ascii_digit());
     let mut number = || std::str::from_utf8(parts.next()?).ok().and_then(parse_id);
     number().zip(number()).is_none_or(|version| version < (4, 8))
@@ -115,18 +115,22 @@ fn root_at(name: &[u8]) -> Result<CString, Error> {
     CString::new(path.into_os_string().into_vec()).map_err(|_| Error::plain("a zero byte"))
 }
 
-/// The user's name (passwd(5)), or its number where it has none.
+/// The user's name, or its number where it has none.
 #[cold]
 #[inline(never)]
-fn user_name(uid: u32) -> Result<Vec<u8>, Error> {
-    let passwd = read_file("/etc/passwd").unwrap_or_default();
+fn user_name(uid: u32) -> Vec<u8> {
+    name_in(&read_file("/etc/passwd").unwrap_or_default(), uid)
+}
+
+/// The same, in that passwd(5).
+pub(crate) fn name_in(passwd: &[u8], uid: u32) -> Vec<u8> {
     let number = uid.to_string();
     let name = passwd.split(|byte| *byte == b'\n').find_map(|line| {
         let mut fields = line.split(|byte| *byte == b':');
         let name = fields.next()?;
         (fields.nth(1)? == number.as_bytes()).then(|| name.to_vec())
     });
-    Ok(name.unwrap_or_else(|| number.into_bytes()))
+    name.unwrap_or_else(|| number.into_bytes())
 }
 
 /// A user's ranges in a file of lines `NAME-OR-UID:FIRST:COUNT`.
@@ -149,7 +153,7 @@ fn subordinate(path: &str, remedy: &str, name: &[u8], uid: u32) -> Result<Vec<(u
     Ok(ranges)
 }
 
-fn subordinate_ranges(text: &[u8], name: &[u8], uid: u32) -> Vec<(u32, u32)> {
+pub(crate) fn subordinate_ranges(text: &[u8], name: &[u8], uid: u32) -> Vec<(u32, u32)> {
     let number = uid.to_string();
     text.split(|byte| *byte == b'\n')
         .filter_map(|line| {
@@ -188,34 +192,9 @@ pub(crate) fn read_open(file: &rustix::fd::OwnedFd) -> Result<Vec<u8>, Errno> {
     }
 }
 
-/// A path as the kernel lists it, as it is. The kernel writes space, tab, newline and backslash as three octal digits.
-pub(crate) fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let [first, behind @ ..] = rest {
-        match rest {
-            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', behind @ ..] => {
-                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                rest = behind;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mount_point_is_read_as_it_is() {
-        assert_eq!(unescape(b"/a\\040b\\134c\\011"), b"/a b\\c\t");
-        assert_eq!(unescape(b"/a\\04"), b"/a\\04");
-    }
 
     #[test]
     fn subordinate_ids_are_found_by_name_and_by_number() {
@@ -235,7 +214,7 @@ mod tests {
 
     #[test]
     fn root_has_a_name() {
-        assert_eq!(user_name(0).unwrap(), b"root");
-        assert_eq!(user_name(4_000_000_000).unwrap(), b"4000000000");
+        assert_eq!(user_name(0), b"root");
+        assert_eq!(user_name(4_000_000_000), b"4000000000");
     }
 }

@@ -5,6 +5,8 @@
 mod console;
 mod device;
 mod end;
+#[cfg(fuzzing)]
+pub(crate) mod fuzz;
 pub(crate) mod modules;
 mod mounts;
 mod partition;

@@ -14,6 +14,8 @@ mod detach;
 mod disk;
 mod doctor;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod hint;
 mod hooks;
 mod host;
@@ -28,6 +30,7 @@ mod no_unwind;
 mod perform;
 mod plan;
 mod privileges;
+mod proc;
 mod pty;
 mod registry;
 mod root;
@@ -40,8 +43,6 @@ mod walk;
 
 use args::Request;
 use error::Error;
-#[cfg(fuzzing)]
-pub use root::fuzz;
 use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use unshared_init::command_line;

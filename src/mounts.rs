@@ -4,7 +4,7 @@
 //! be mounted in a user namespace (which the kernel allows where one is already to be seen). What is
 //! mounted on is found inside the new root, by file descriptor: no link in it leads out.
 pub(crate) mod kernel_files;
-mod read_only;
+pub(crate) mod read_only;
 
 use crate::root::resolve::Resolver;
 use crate::sys::{self, ReadOnly};

@@ -110,7 +110,9 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::SetIds { uid, gid, clear_groups, keeps_capabilities } => {
             privileges::set_ids(*uid, *gid, *clear_groups, *keeps_capabilities)
         }
-        Step::SetCapabilities { kept, added } => privileges::limit(*kept, *added),
+        Step::SetCapabilities { kept, added, locks_root } => {
+            privileges::limit(*kept, *added, *locks_root)
+        }
         Step::SetParentDeathSignal => {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
             // A parent that died before the call sends nothing any more, but its socket is closed.
@@ -225,7 +227,19 @@ fn run_helper(
     for word in [pid.to_string().as_str()].into_iter().chain(lines.split_ascii_whitespace()) {
         words.push(CString::new(word).map_err(|_| Errno::INVAL)?);
     }
-    run_program(words, signals, "uidmap")
+    run_program(words, signals, "uidmap").map_err(|failure| match &failure.reason {
+        Some(reason) if failure.errno == Errno::PERM && has_no_new_privs() => Failure {
+            reason: Some(format!(
+                "{reason}; no_new_privs is set here, so that it gains no privileges"
+            )),
+            ..failure
+        },
+        Some(_) | None => failure,
+    })
+}
+
+fn has_no_new_privs() -> bool {
+    rustix::thread::no_new_privs() == Ok(true)
 }
 
 /// Parent: runs a program and waits for its end. What it complains of becomes the reason in our own

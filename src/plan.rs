@@ -215,7 +215,7 @@ impl Steps {
             });
         }
         if let Some((kept, added)) = capabilities {
-            self.at_last(Step::SetCapabilities { kept, added });
+            self.at_last(Step::SetCapabilities { kept, added, locks_root: no_new_privs });
         }
         if spec.die_with_parent && !spec.has_init() {
             self.at_last(Step::SetParentDeathSignal);

@@ -2,7 +2,7 @@
 use crate::spec::capability::Capabilities;
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
-use rustix::thread::{self, CapabilitySet, CapabilitySets};
+use rustix::thread::{self, CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
 
 /// Groups first, and the user id last, since it takes the right to change the others with it. With
 /// `keeps`, the permitted capabilities stay until execve(2), for [`limit`] to choose from.
@@ -36,9 +36,16 @@ pub(crate) fn set_ids(
 
 /// Payload, ids changed: nothing but `kept` stays in any set. Root's programs get all of that
 /// (capabilities(7)); whoever is not root gets what of it is in `added`, through the ambient set.
+///
+/// With `locks_root`, the second kind stays so: no change of its user id gives it more. Root gets the
+/// ambient set too where the caller's securebits take its meaning from it.
 #[cold]
 #[inline(never)]
-pub(crate) fn limit(kept: Capabilities, added: Capabilities) -> Result<(), Errno> {
+pub(crate) fn limit(
+    kept: Capabilities,
+    added: Capabilities,
+    locks_root: bool,
+) -> Result<(), Errno> {
     let own = thread::capabilities(None)?;
     let named = if added == Capabilities::ALL { Capabilities::default() } else { added };
     if !own.permitted.contains(set(named)) {
@@ -57,9 +64,16 @@ pub(crate) fn limit(kept: Capabilities, added: Capabilities) -> Result<(), Errno
         }
     }
     let is_root = rustix::process::geteuid().is_root();
-    let ambient = if is_root { CapabilitySet::empty() } else { set(added) };
-    let left = own.permitted & set(kept) & if is_root { set(Capabilities::ALL) } else { ambient };
-    let inheritable = left & ambient;
+    let bits = thread::capabilities_secure_bits()?;
+    let is_plain = bits.contains(CapabilitiesSecureBits::NO_ROOT);
+    if locks_root && !is_root {
+        let no_root = CapabilitiesSecureBits::NO_ROOT | CapabilitiesSecureBits::NO_ROOT_LOCKED;
+        if !bits.contains(no_root) {
+            thread::set_capabilities_secure_bits(bits | no_root)?;
+        }
+    }
+    let left = own.permitted & set(kept) & set(if is_root { Capabilities::ALL } else { added });
+    let inheritable = if is_root && !is_plain { CapabilitySet::empty() } else { left };
     match thread::clear_ambient_capability_set() {
         // There is no such set before Linux 4.3, and nothing in it.
         Err(Errno::INVAL) if inheritable.is_empty() => {}

@@ -19,7 +19,7 @@ pub(crate) mod process;
 pub(crate) mod record;
 pub(crate) mod shared;
 pub(crate) mod undo;
-mod words;
+pub(crate) mod words;
 
 /// The state directory, open.
 pub(crate) struct State {

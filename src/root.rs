@@ -10,7 +10,7 @@ mod decompress;
 mod elf;
 mod etc_files;
 #[cfg(fuzzing)]
-pub mod fuzz;
+pub(crate) mod fuzz;
 mod image;
 mod interrupt;
 mod ldconf;

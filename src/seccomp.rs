@@ -65,7 +65,7 @@ fn read_bytes(path: &CStr) -> Result<Vec<u8>, Errno> {
 }
 
 /// The instructions in a file. Whether they are a program is for the kernel to say.
-fn parse(bytes: &[u8]) -> Result<Vec<Instruction>, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Instruction>, String> {
     if bytes.len() > LONGEST * Instruction::SIZE {
         return Err(format!("it has more than {LONGEST} instructions"));
     }

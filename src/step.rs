@@ -119,6 +119,8 @@ pub(crate) enum Step {
         kept: Capabilities,
         /// What of it is also for whoever is not root.
         added: Capabilities,
+        /// prctl(PR_SET_SECUREBITS): for whoever is not root, user id 0 means nothing from then on.
+        locks_root: bool,
     },
     /// prctl(PR_SET_NO_NEW_PRIVS).
     SetNoNewPrivs,

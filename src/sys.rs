@@ -310,6 +310,18 @@ pub(crate) fn arguments(strings: Vec<CString>) -> Arguments {
     unsafe { Arguments::new(list.as_mut_ptr().add(1)) }
 }
 
+/// Calls something with an argument list that is there only as long as that runs, and that it is not
+/// to keep.
+#[cfg(fuzzing)]
+pub(crate) fn with_arguments(strings: &[CString], use_them: impl FnOnce(Arguments)) {
+    let mut pointers = vec![core::ptr::null(); 1];
+    pointers.extend(strings.iter().map(|string| string.as_ptr()));
+    pointers.push(core::ptr::null());
+    // SAFETY: the list begins with a spare place and ends with a null pointer; it and its strings
+    // outlive the call, and nothing of what is called keeps them.
+    use_them(unsafe { Arguments::new(pointers.as_mut_ptr().add(1)) });
+}
+
 /// An environment for execve(2), which stays until the process ends.
 pub(crate) fn environment(strings: Vec<CString>) -> Environment {
     // SAFETY: the list ends with a null pointer and is leaked with its strings.

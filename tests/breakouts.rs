@@ -91,6 +91,9 @@ fn nothing_of_the_hosts_is_mounted_or_made_writable() {
                 "$CLI spawn {shape} $U --root $R -- sh -c 'for what in \"-t cgroup -o memory none /m\" \"-t cgroup2 none /m\" \
                  \"-t sysfs none /m\" \"-t proc none /m\" \"-t tmpfs none /m\" \"-o remount,rw /sys\" \"-o bind,remount,rw /sys\" \"-o bind / /m\"; do \
                  mount $what 2>/dev/null && echo yes $what; done; umount /sys 2>/dev/null && echo yes; umount /proc 2>/dev/null && echo yes; \
+                 umount /proc/sys 2>/dev/null && echo yes; mount -o remount,rw /proc/sys 2>/dev/null && echo yes; \
+                 mount -o bind,remount,rw /proc/sys 2>/dev/null && echo yes; core=$(cat /proc/sys/kernel/core_pattern) && \
+                 echo \"$core\" >/proc/sys/kernel/core_pattern && echo yes core_pattern; \
                  echo /m/x >/sys/kernel/uevent_helper && echo yes; ls /m; echo tried' 2>/dev/null"
             ),
             |outcome| outcome.prints("tried"),
@@ -111,6 +114,18 @@ fn pid_1_and_the_disks_of_the_host_are_out_of_reach() {
     both("$CLI spawn --pid $U --root $R -- /program reach", |outcome| {
         outcome.prints("ptrace EPERM, memory EACCES, node EPERM")
     });
+}
+
+/// What fills the disk of the host, or the memory of whoever keeps the log.
+#[test]
+fn a_log_that_is_kept_small_stays_so_whatever_is_written() {
+    both(
+        "for end in 'head -c 30000000 /dev/zero' 'yes \"$(head -c 3000 /dev/zero | tr \\0 x)\" | head -n 9000'; do \
+         $CLI spawn --pid $U --log $R.log --log-max 64k -- sh -c \"$end; echo; echo last\"; echo $?; tail -n 1 $R.log; \
+         test $(cat $R.log $R.log.1 | wc -c) -le 65536 && echo small; done; \
+         $CLI spawn --pid $U --log $R.log --log-max 64k -- sh -c 'echo end; exec >&- 2>&-; sleep 0.1'; tail -n 1 $R.log",
+        |outcome| outcome.prints("0\nlast\nsmall\n0\nlast\nsmall\nend"),
+    );
 }
 
 #[test]

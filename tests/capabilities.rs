@@ -83,6 +83,26 @@ fn who_is_not_root_has_only_what_was_added() {
 }
 
 #[test]
+fn who_is_not_root_gets_no_more_by_becoming_root() {
+    const SETUID: u64 = 1 << 7;
+    // The second spawn changes the user id to 0, and executes.
+    for (option, permitted) in [("", SETUID), ("--new-privs", CONTAINER)] {
+        root(&format!(
+            "{MAKE}cp $CLI $R/bin/cli; $CLI spawn --pid --root $R --uid 7 --gid 7 --cap-add setuid {option} -- \
+             cli spawn --uid 0 -- grep ^CapPrm /proc/self/status"
+        ))
+        .prints(&format!("CapPrm:\t{permitted:016x}"));
+    }
+}
+
+#[test]
+fn root_has_its_capabilities_where_the_caller_made_it_a_user_like_others() {
+    let plain = "setpriv --securebits=+noroot --inh-caps=+all,-sys_resource --ambient-caps=+all,-sys_resource";
+    root(&format!("{MAKE}{plain} $CLI spawn --pid --root $R -- {SETS}"))
+        .prints(&sets(CONTAINER, CONTAINER, CONTAINER, CONTAINER));
+}
+
+#[test]
 fn every_way_of_becoming_the_payload_has_the_limit() {
     for options in ["--no-init --pid", "--pid", "", "--exec true", "--pid --exec true"] {
         nobody(&format!("$CLI spawn --user {options} --cap-drop all -- {SETS}"))

@@ -52,6 +52,23 @@ fn where_nothing_works_each_line_says_what_to_do() {
 }
 
 #[test]
+fn in_a_chroot_it_says_what_a_chroot_cannot_have() {
+    let outcome = root(
+        "d=$(mktemp -d); chmod 755 $d; mkdir $d/proc $d/tmp; chmod 777 $d/tmp; cp $CLI $d/cli; mount -t proc proc $d/proc; \
+         chroot $d /cli doctor; echo $?; chroot --userspec=65534:65534 $d /cli doctor; echo $?; umount $d/proc; rm -r $d",
+    )
+    .ends_with(0);
+    let told = "no     user namespace: make new user namespace: EPERM (in a chroot the kernel makes no user namespace; enter the root by pivot_root)\n";
+    assert_eq!(outcome.out.matches(told).count(), 2, "{outcome:?}");
+    assert!(outcome.out.contains("\"/\" is a chroot and not a mount"), "{outcome:?}");
+    assert_eq!(
+        outcome.out.matches("spawn --all does not work here\n1\n").count(),
+        2,
+        "{outcome:?}"
+    );
+}
+
+#[test]
 fn json_is_one_object() {
     root(
         "$CLI doctor --json | python3 -c '

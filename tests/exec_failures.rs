@@ -140,3 +140,9 @@ fn a_program_that_is_written_to_and_a_circle_of_interpreters_are_named() {
     root("f=$(mktemp); echo \"#!$f\" >$f; chmod +x $f; $CLI spawn -- $f; s=$?; rm $f; exit $s")
         .complains(126, &["ELOOP", "from one interpreter to the next"]);
 }
+
+#[test]
+fn a_filesystem_from_which_nothing_is_executed_is_named() {
+    root("unshare --mount sh -c 'mount -t tmpfs -o noexec none /mnt; cp /bin/true /mnt/; exec $CLI spawn -- /mnt/true'")
+        .complains(126, &["execute \"/mnt/true\"", "EACCES", "mounted noexec"]);
+}

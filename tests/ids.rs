@@ -154,6 +154,12 @@ fn a_silent_newuidmap_is_told_apart_by_its_status() {
 }
 
 #[test]
+fn no_new_privs_is_named_where_it_keeps_newuidmap_from_its_work() {
+    nobody("setpriv --no-new-privs $CLI spawn --map-users 0:100000:5 -- true")
+        .complains(125, &["newuidmap", "EPERM", "no_new_privs is set here"]);
+}
+
+#[test]
 fn a_map_longer_than_the_kernel_reads_is_named_in_a_line_that_can_be_read() {
     let lines: String = (0..300)
         .map(|line| format!(" --map-users {}:{}:1", 1_000_000 + 2 * line, 1_000_000 + 3 * line))
@@ -198,6 +204,57 @@ fn a_chroot_that_is_a_mount_is_recognized_too() {
         ))
         .complains(125, &["make new user namespace", "EPERM", "in a chroot"]);
     }
+}
+
+#[test]
+fn an_ordinary_user_in_a_chroot_that_is_a_mount_is_told_of_it() {
+    for proc in ["", "mkdir $d/proc; mount -t proc proc $d/proc;"] {
+        root(&format!(
+            "d=$(mktemp -d); chmod 755 $d; mkdir $d/below; cp $CLI $d/cli; \
+             unshare --mount sh -c \"mount --bind $d $d; {proc} chroot --userspec=65534:65534 $d /cli spawn --user -- /cli\"; \
+             s=$?; rm -r $d; exit $s"
+        ))
+        .complains(125, &["make new user namespace", "EPERM", "a chroot that is a mount"]);
+    }
+}
+
+/// Runs the CLI as an ordinary user who finds `1` or `0` in a file of /proc/sys/kernel, and whose `calls`
+/// fail with EPERM, as they do on a host that has such a file.
+fn where_sysctl(file: &str, value: u8, calls: &str, words: &str) -> String {
+    format!(
+        "unshare --mount sh -c 'mount -t tmpfs none /proc/sys/kernel; echo {value} >/proc/sys/kernel/{file}; \
+         exec setpriv --reuid=65534 --regid=65534 --clear-groups \
+         strace -f -qq -o /dev/null -e trace={calls} -e inject={calls}:error=EPERM $CLI {words}'"
+    )
+}
+
+#[test]
+fn a_sysctl_that_forbids_user_namespaces_is_named() {
+    let words = "spawn --user -- true";
+    root(&where_sysctl("unprivileged_userns_clone", 0, "clone3,clone", words))
+        .complains(125, &["EPERM", "kernel.unprivileged_userns_clone is 0: set it to 1"]);
+    for (call, words) in [
+        ("sethostname", "spawn --user --hostname x -- true"),
+        ("mount", "spawn --user --pid -- true"),
+        ("setdomainname", "spawn --user --domainname x -- true"),
+    ] {
+        root(&where_sysctl("apparmor_restrict_unprivileged_userns", 1, call, words)).complains(
+            125,
+            &["EPERM", "kernel.apparmor_restrict_unprivileged_userns is 1; run as root"],
+        );
+    }
+}
+
+#[test]
+fn the_limit_of_processes_of_a_user_is_named() {
+    // No other process has this user.
+    root(
+        "prlimit --nproc=1 setpriv --reuid=471147 --regid=471147 --clear-groups $CLI spawn -- true",
+    )
+    .complains(
+        125,
+        &["fork: EAGAIN", "user 471147 has 1 processes, and RLIMIT_NPROC (ulimit -u) is 1"],
+    );
 }
 
 #[test]

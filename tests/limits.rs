@@ -95,10 +95,13 @@ fn what_is_executed_in_an_instance_is_in_its_cgroup() {
 #[test]
 fn without_clone_into_cgroup_it_is_the_same() {
     if has_hierarchy() {
-        root(&format!(
-            "strace -f -qq -o /dev/null -e trace=clone3 -e inject=clone3:error=ENOSYS $CLI spawn --cgroup --pid {LIMIT} -- sed -n s/^0:://p /proc/self/cgroup"
-        ))
-        .prints("/");
+        // No such call at all (before Linux 5.3), or none that knows the flag (before 5.7).
+        for error in ["ENOSYS", "E2BIG:when=1"] {
+            root(&format!(
+                "strace -f -qq -o /dev/null -e trace=clone3 -e inject=clone3:error={error} $CLI spawn --cgroup --pid {LIMIT} -- sed -n s/^0:://p /proc/self/cgroup"
+            ))
+            .prints("/");
+        }
     }
 }
 
@@ -111,6 +114,38 @@ fn what_is_left_in_it_ends_with_the_payload_also_without_a_pid_namespace() {
         ))
         .prints("3\nended");
     }
+}
+
+#[test]
+fn without_a_file_that_kills_all_of_it_at_once_it_is_killed_one_by_one() {
+    if has_hierarchy() {
+        // The files of a cgroup are opened by their names alone.
+        root(&format!(
+            "{MAKE} before=$(ls $C$own); f=$(mktemp); strace -f -qq -o $f.calls -P cgroup.kill -e trace=openat -e inject=openat:error=ENOENT \
+             $CLI spawn {LIMIT} -- sh -c 'for i in 1 2 3; do setsid sh -c \"echo \\$\\$ >>$0; exec sleep 100\" & done; \
+             until test $(wc -l <$0) = 3; do sleep 0.02; done; exit 3' $f; echo $?; grep -q INJECTED $f.calls && echo tried; \
+             for one in $(cat $f); do grep -q 'State:.[^ZX]' /proc/$one/status 2>/dev/null || echo ended; done; \
+             test \"$(ls $C$own)\" = \"$before\" && echo gone; rm $f $f.calls"
+        ))
+        .prints("3\ntried\nended\nended\nended\ngone");
+    }
+}
+
+#[test]
+fn a_cgroup_that_is_full_is_named() {
+    if !std::path::Path::new("/sys/fs/cgroup/pids/pids.current").exists()
+        && !std::fs::read_to_string("/proc/mounts").unwrap().contains(" cgroup rw,relatime,pids ")
+    {
+        eprintln!(
+            "skipped: no hierarchy of version 1 has pids; the boot below has one of version 2"
+        );
+        return;
+    }
+    root(
+        "d=/sys/fs/cgroup/pids$(sed -n s/^.*:pids://p /proc/self/cgroup | sed s,/$,,); mkdir $d/full-$$; echo 1 >$d/full-$$/pids.max; \
+         sh -c \"echo \\$\\$ >$d/full-$$/cgroup.procs; exec $CLI spawn -- true\"; s=$?; rmdir $d/full-$$; exit $s",
+    )
+    .complains(125, &["fork: EAGAIN (pids.max of cgroup /sys/fs/cgroup/pids", " is 1: raise it)"]);
 }
 
 #[test]
@@ -170,7 +205,22 @@ fn controllers_limit_and_the_kernels_kill_is_the_reason_of_the_end() {
             cli --all --limit pids.max=7 -- sh -c 'cat /proc/self/cgroup'
             cli --pid --limit memory.max=16M --limit no.such=1 -- echo ran
             cli --pid --limit memory.max=much -- echo ran
-            echo left $(ls /sys/fs/cgroup | grep -c ^unshared); poweroff -f",
+            echo left $(ls /sys/fs/cgroup | grep -c ^unshared)
+            cd /sys/fs/cgroup; echo +memory +pids >cgroup.subtree_control
+            unshared-cli spawn --pid --limit memory.max=16M --limit memory.swap.max=0 -- \
+                sh -c 'dd if=/dev/zero of=/dev/null bs=64M count=1; echo survived; exit 3' 2>/run/told; echo \"survivor $?\"; grep memory /run/told
+            mkdir full; echo 1 >full/pids.max; (echo 0 >full/cgroup.procs; exec unshared-cli spawn -- true)
+            mkdir mine mine/shell; chown 1000:1000 mine mine/cgroup.* mine/shell mine/shell/cgroup.procs; mkdir -m 700 /run/state; chown 1000:1000 /run/state
+            (echo 0 >mine/shell/cgroup.procs; UNSHARED_STATE=/run/state exec unshared-cli spawn --uid 1000 --gid 1000 -- \
+                unshared-cli spawn --user --pid --limit pids.max=7 -- \
+                sh -c 'id -u; cd /sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup); pwd; echo \"most $(cat pids.max)\"')
+            echo \"delegated $? $(ls mine | grep -c unshared)\"
+            unshared-cli doctor; echo \"doctor $?\"
+            echo 0 >/proc/sys/kernel/unprivileged_userns_clone
+            ordinary='unshared-cli spawn --uid 1000 --gid 1000 --'
+            $ordinary unshared-cli spawn --user -- true
+            $ordinary unshared-cli doctor; echo \"ordinary $?\"
+            poweroff -f",
         )
         .boot("")
         .ends(End::PowerOff)
@@ -182,5 +232,12 @@ fn controllers_limit_and_the_kernels_kill_is_the_reason_of_the_end() {
         .says("--limit no.such: cgroup v2 has no controller \"no\" here (this kernel does not have it")
         .says("write memory.max \"much\": EINVAL")
         .does_not_say("ran\n")
-        .says("left 0");
+        .says("left 0")
+        .says("survivor 3\nunshared-cli: out of memory: the kernel killed processes in the cgroup: 1 (see --limit)")
+        .says("unshared-cli: fork: EAGAIN (pids.max of cgroup /sys/fs/cgroup/full is 1: raise it)")
+        .says("0\n/sys/fs/cgroup/mine/unshared-")
+        .says("most 7\ndelegated 0 0")
+        .says("spawn --all works here\ndoctor 0")
+        .says("make new user namespace: EPERM (kernel.unprivileged_userns_clone is 0: set it to 1, or run as root)")
+        .says("spawn --all does not work here\nordinary 1");
 }

@@ -85,6 +85,12 @@ pub fn run(
     }
 }
 
+/// Reads arguments and does nothing.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(as_dumb_init: bool, environment: Environment, arguments: Arguments) {
+    let _ = Options::new(as_dumb_init, environment, arguments).read();
+}
+
 /// `None` when something that was asked for cannot be had, which has been said then.
 fn run_command(mut options: Options) -> Option<u8> {
     let signals = sys::take_signals();

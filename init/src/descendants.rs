@@ -82,7 +82,7 @@ fn parent(proc: &Descriptor, process: Pid) -> Option<Pid> {
 
 /// The parent's number in `/proc/PID/stat`. The name before it is in parentheses, and may hold some
 /// itself.
-fn parent_in(stat: &[u8]) -> Option<Pid> {
+pub(crate) fn parent_in(stat: &[u8]) -> Option<Pid> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let mut fields = stat.get(end..)?.split(|byte| *byte == b' ');
     pid(fields.nth(2)?)

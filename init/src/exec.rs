@@ -5,7 +5,7 @@
 //! [`execute`] tells them apart by looking.
 use crate::sys::{Arguments, Environment};
 use core::ffi::CStr;
-use rustix::fs::{Access, CWD, FileType};
+use rustix::fs::{Access, CWD, FileType, StatVfsMountFlags};
 use rustix::io::Errno;
 
 mod image;
@@ -54,6 +54,15 @@ fn add(text: &mut Text, part: &[u8]) {
         if text.push(*byte).is_err() {
             return;
         }
+    }
+}
+
+/// Says all that could be wrong with a file.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(path: &CStr) {
+    let _ = image::is_text(path);
+    for say in [image::missing_interpreter, image::refused, image::wrong_format] {
+        let _ = say(path);
     }
 }
 
@@ -121,6 +130,11 @@ fn exists(path: &CStr) -> bool {
     rustix::fs::lstat(path).is_ok()
 }
 
+fn is_on_noexec(path: &CStr) -> bool {
+    let flags = rustix::fs::statvfs(path).map(|filesystem| filesystem.f_flag);
+    flags.is_ok_and(|flags| flags.contains(StatVfsMountFlags::NOEXEC))
+}
+
 /// Looks at the file for what execve(2) may have meant.
 #[inline(never)]
 #[must_use]
@@ -141,6 +155,9 @@ pub fn explain(path: &CStr, errno: Errno) -> Failure {
         }
         Errno::ACCESS if status.st_mode & 0o111 == 0 => {
             Failure::new(errno, NOT_EXECUTABLE, &[name, b" has no execute permission"])
+        }
+        Errno::ACCESS if is_on_noexec(path) => {
+            Failure::new(errno, NOT_EXECUTABLE, &[name, b" is on a filesystem mounted noexec"])
         }
         Errno::ACCESS if rustix::fs::access(path, Access::EXEC_OK).is_ok() => image::refused(path),
         Errno::ACCESS => {

@@ -16,6 +16,8 @@ pub mod command_line;
 pub mod descendants;
 pub mod errno;
 pub mod exec;
+#[cfg(fuzzing)]
+pub mod fuzz;
 pub mod line;
 pub mod nearest;
 pub mod number;

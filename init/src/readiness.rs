@@ -267,7 +267,7 @@ impl Manager {
 }
 
 /// The lines of a message but for those that name the main process: that is us.
-fn lines_to_pass_on(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines_to_pass_on(message: &[u8]) -> impl Iterator<Item = &[u8]> {
     message
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty() && !line.starts_with(b"MAINPID"))

@@ -79,6 +79,19 @@ pub(super) fn split(text: &[u8]) -> Result<Vec<Line>, usize> {
     Ok(lines)
 }
 
+/// Reads such a file, and what is written of it.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(text: &[u8]) {
+    let Ok(lines) = split(text) else { return };
+    let words = |line: &Line| line.words.clone();
+    let mut again = Vec::new();
+    for line in &lines {
+        write(line.words.iter().map(|word| word.as_bytes()), &mut again);
+    }
+    let again = split(&again).expect("what was written is read");
+    assert!(lines.iter().map(words).eq(again.iter().map(words)), "it is another one");
+}
+
 /// Adds a line of these words, which [`split`] reads again.
 pub(super) fn write<'a>(words: impl Iterator<Item = &'a [u8]>, text: &mut Vec<u8>) {
     for (index, word) in words.enumerate() {

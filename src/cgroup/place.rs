@@ -16,7 +16,8 @@ pub(super) fn parent(limits: &[Limit]) -> Result<String, Error> {
         return Err(Error::plain("--limit: there is no cgroup v2 on this host")
             .hint("boot it with cgroup_no_v1=all, or systemd.unified_cgroup_hierarchy=1"));
     };
-    let Some((mount, below)) = mounted(&text("/proc/self/mountinfo"), path) else {
+    let table = text("/proc/self/mountinfo");
+    let Some((mount, below)) = mounted(&table, path, |kind| kind.starts_with("cgroup2 ")) else {
         return Err(Error::plain("--limit: the cgroup2 filesystem is mounted nowhere")
             .hint("mount -t cgroup2 cgroup2 /sys/fs/cgroup"));
     };
@@ -44,15 +45,23 @@ pub(super) fn parent(limits: &[Limit]) -> Result<String, Error> {
     ))
 }
 
-/// Where cgroup2 is mounted, and the path of our cgroup below it, without a `/` at its end.
-fn mounted(mounts: &str, path: &str) -> Option<(String, String)> {
+/// Where a hierarchy is mounted, and the path of our cgroup below it, without a `/` at its end. `is_it`
+/// is asked about the last fields of the line: type, source, options.
+pub(crate) fn mounted(
+    mounts: &str,
+    path: &str,
+    is_it: impl Fn(&str) -> bool,
+) -> Option<(String, String)> {
     mounts.lines().find_map(|line| {
         let (front, back) = line.split_once(" - ")?;
-        back.starts_with("cgroup2 ").then_some(())?;
+        is_it(back).then_some(())?;
         let mut fields = front.split(' ').skip(3);
-        let (root, point) = (fields.next()?, fields.next()?);
+        let path_of = |field: &str| {
+            String::from_utf8_lossy(&crate::proc::unescape(field.as_bytes())).into_owned()
+        };
+        let (root, point) = (path_of(fields.next()?), path_of(fields.next()?));
         // What is mounted may begin at a cgroup below the root.
-        let below = if root == "/" { path } else { path.strip_prefix(root)? };
+        let below = if root == "/" { path } else { path.strip_prefix(root.as_str())? };
         Some((point.trim_end_matches('/').to_owned(), below.trim_end_matches('/').to_owned()))
     })
 }
@@ -111,12 +120,14 @@ mod tests {
                 "25 24 0:22 / /proc rw - proc proc rw\n30 24 0:26 {root} {point} rw,nosuid shared:4 - cgroup2 cgroup2 rw\n"
             )
         };
-        let found = |root: &str, point: &str, path: &str| mounted(&line(root, point), path);
+        let is_it = |kind: &str| kind == "cgroup2 cgroup2 rw";
+        let found = |root: &str, point: &str, path: &str| mounted(&line(root, point), path, is_it);
         let answer = |mount: &str, below: &str| Some((mount.to_owned(), below.to_owned()));
         assert_eq!(found("/", "/sys/fs/cgroup", "/a/b"), answer("/sys/fs/cgroup", "/a/b"));
         assert_eq!(found("/", "/sys/fs/cgroup", "/"), answer("/sys/fs/cgroup", ""));
         assert_eq!(found("/a", "/c", "/a/b"), answer("/c", "/b"));
         assert_eq!(found("/x", "/c", "/a/b"), None);
-        assert_eq!(mounted("", "/"), None);
+        assert_eq!(found("/", "/c\\040d", "/"), answer("/c d", ""));
+        assert_eq!(mounted("", "/", is_it), None);
     }
 }

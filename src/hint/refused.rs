@@ -2,6 +2,7 @@
 //! causes and names none.
 use super::sysctl;
 use crate::host::read_file;
+use crate::proc;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::process::WaitOptions;
 use rustix::thread::CapabilitySet;
@@ -27,7 +28,14 @@ pub(super) fn cause(wants_user: bool) -> Option<&'static str> {
             "in a chroot the kernel makes no user namespace; enter the root by pivot_root",
         );
     }
-    is_filtered().then_some("we run under a seccomp filter, and it may forbid that")
+    if is_filtered() {
+        return Some("we run under a seccomp filter, and it may forbid that");
+    }
+    // An ordinary user cannot look above his root, nor ask a security module.
+    (wants_user && !has(CapabilitySet::SYS_CHROOT)).then_some(
+        "this is a chroot that is a mount, in which the kernel makes no user namespace, or a \
+         security module (AppArmor, SELinux) forbids it",
+    )
 }
 
 pub(super) fn has(capability: CapabilitySet) -> bool {
@@ -36,20 +44,8 @@ pub(super) fn has(capability: CapabilitySet) -> bool {
 
 /// Whether our effective user or group id is one that our user namespace does not map.
 fn is_unmapped() -> bool {
-    let is_missing = |path: &str, id: u32| {
-        read_file(path).is_ok_and(|map| {
-            !map.split(|byte| *byte == b'\n').any(|line| {
-                let mut numbers = std::str::from_utf8(line)
-                    .unwrap_or_default()
-                    .split_ascii_whitespace()
-                    .filter_map(|word| word.parse::<u64>().ok());
-                match (numbers.next(), numbers.nth(1)) {
-                    (Some(first), Some(count)) => (first..first + count).contains(&id.into()),
-                    (_, _) => false,
-                }
-            })
-        })
-    };
+    let is_missing =
+        |path: &str, id: u32| read_file(path).is_ok_and(|map| !proc::is_mapped(&map, id));
     is_missing("/proc/self/uid_map", crate::sys::effective_uid())
         || is_missing("/proc/self/gid_map", crate::sys::effective_gid())
 }
@@ -57,7 +53,7 @@ fn is_unmapped() -> bool {
 /// Whether a filter of seccomp(2) is in force for us.
 fn is_filtered() -> bool {
     let status = read_file("/proc/self/status").unwrap_or_default();
-    status.split(|byte| *byte == b'\n').any(|line| line == b"Seccomp:\t2")
+    proc::status(&status, b"Seccomp") == Some(b"2")
 }
 
 /// Whether our root is no mount, none of the mounts that we see, another than that of PID 1, or one
@@ -71,10 +67,7 @@ fn in_chroot() -> bool {
         return true;
     }
     let mounts = read_file("/proc/self/mountinfo").unwrap_or_default();
-    let has_root = mounts
-        .split(|byte| *byte == b'\n')
-        .any(|line| line.split(|byte| *byte == b' ').nth(4) == Some(b"/"));
-    if !mounts.is_empty() && !has_root {
+    if !mounts.is_empty() && !proc::mount_points(&mounts).any(|point| point == b"/") {
         return true;
     }
     // In a mount namespace of our own the root is another one anyway.

@@ -126,18 +126,22 @@ fn ids(user: &User, inside: &Inside) -> Result<(u32, u32), Error> {
         User::Ids(uid, gid) => Ok((*uid, gid.unwrap_or(*uid))),
         User::Name(name) => {
             let passwd = inside.passwd().unwrap_or_default();
-            let found = passwd.split(|byte| *byte == b'\n').find_map(|line| {
-                let mut fields = line.split(|byte| *byte == b':');
-                let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse::<u32>().ok();
-                (fields.next()? == name.as_bytes()).then_some(())?;
-                Some((number(fields.nth(1)?)?, number(fields.next()?)?))
-            });
-            found.ok_or_else(|| {
+            ids_in(&passwd, name.as_bytes()).ok_or_else(|| {
                 let name = quote(name.as_bytes());
                 Error::plain(format!("there is no user {name} in the instance's /etc/passwd"))
             })
         }
     }
+}
+
+/// A user's ids in that passwd(5).
+pub(crate) fn ids_in(passwd: &[u8], name: &[u8]) -> Option<(u32, u32)> {
+    passwd.split(|byte| *byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|byte| *byte == b':');
+        let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse::<u32>().ok();
+        (fields.next()? == name).then_some(())?;
+        Some((number(fields.nth(1)?)?, number(fields.next()?)?))
+    })
 }
 
 /// The command, as the reaper's payload.

@@ -3,7 +3,7 @@ use super::console::say;
 use super::settings::End;
 use super::watchdog::Watchdog;
 use crate::error::Error;
-use crate::host::unescape;
+use crate::proc;
 use crate::spec::namespace::Namespaces;
 use crate::sys::{self, Cloned};
 use rustix::fs::sync;
@@ -212,11 +212,13 @@ fn in_child(time: u64, ends: &Ends<'_>, work: impl FnOnce()) {
 /// Child of PID 1: writes what is to be written, and unmounts what can be.
 fn leave_disks() {
     sync();
-    for swap in lines("/proc/swaps").skip(1) {
-        let _ = sys::machine::swap_off(&path(swap.split(|byte| *byte == b' ').next()));
+    let swaps = std::fs::read("/proc/swaps").unwrap_or_default();
+    for swap in proc::lines(&swaps).skip(1) {
+        let _ = sys::machine::swap_off(&path(proc::field(swap, 0)));
     }
+    let mounts = std::fs::read("/proc/mounts").unwrap_or_default();
     let targets: Vec<CString> =
-        lines("/proc/mounts").map(|line| path(line.split(|byte| *byte == b' ').nth(1))).collect();
+        proc::lines(&mounts).map(|line| path(proc::field(line, 1))).collect();
     // What was mounted last is first: it may be below what was mounted before.
     for target in targets.iter().rev() {
         let kept = [c"/", c"/dev", c"/proc"].contains(&target.as_c_str());
@@ -228,13 +230,7 @@ fn leave_disks() {
     sync();
 }
 
-fn lines(path: &str) -> impl Iterator<Item = Vec<u8>> {
-    let text = std::fs::read(path).unwrap_or_default();
-    let lines: Vec<Vec<u8>> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    lines.into_iter().filter(|line| !line.is_empty())
-}
-
-/// A path of a line, if it is there.
-fn path(text: Option<&[u8]>) -> CString {
-    CString::new(unescape(text.unwrap_or_default())).unwrap_or_default()
+/// A path of such a file; what holds a zero byte is none.
+fn path(field: Option<&[u8]>) -> CString {
+    CString::new(proc::unescape(field.unwrap_or_default())).unwrap_or_default()
 }

@@ -102,7 +102,7 @@ fn insert(index: &Index, file: &[u8]) -> Result<(), Error> {
 }
 
 /// What the kernel's command line says to a module: `NAME.PARAMETER=VALUE`.
-fn parameters(words: &super::words::Words, module: &[u8]) -> CString {
+pub(super) fn parameters(words: &super::words::Words, module: &[u8]) -> CString {
     let mut text = Vec::new();
     for word in &words.words {
         let name = word.name.split(|byte| *byte == b'.').next().unwrap_or_default();

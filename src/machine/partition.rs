@@ -27,7 +27,7 @@ fn read_number(path: &str) -> Option<u64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-fn of_gpt(disk: &OwnedFd, sector: u64, number: u64) -> Option<Partition> {
+pub(super) fn of_gpt(disk: &OwnedFd, sector: u64, number: u64) -> Option<Partition> {
     let header: [u8; 92] = read(disk, sector)?;
     if !header.starts_with(b"EFI PART") {
         return None;
@@ -59,7 +59,7 @@ fn name(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The number of the disk, and that of the partition.
-fn of_mbr(disk: &OwnedFd, number: u64) -> Option<Partition> {
+pub(super) fn of_mbr(disk: &OwnedFd, number: u64) -> Option<Partition> {
     let sector: [u8; 512] = read(disk, 0)?;
     if !sector.ends_with(&[0x55, 0xaa]) {
         return None;

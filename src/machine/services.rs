@@ -20,10 +20,10 @@ mod ending;
 mod files;
 mod scan;
 mod start;
-mod status;
+pub(super) mod status;
 mod supervisor;
 mod table;
-mod unit;
+pub(super) mod unit;
 mod watch;
 
 /// What a signal means to us.

@@ -1,7 +1,8 @@
 //! Child, new mount namespace: mounts become read-only, by mount_setattr(2), or by one mount(2) each
 //! before Linux 5.12.
 use super::path_of;
-use crate::host::{read_file, unescape};
+use crate::host::read_file;
+use crate::proc::unescape;
 use crate::sys::{self, ReadOnly};
 use rustix::fd::BorrowedFd;
 use rustix::fs::StatVfsMountFlags;
@@ -64,6 +65,16 @@ struct Entry<'a> {
     parent: &'a [u8],
     point: Vec<u8>,
     options: &'a [u8],
+}
+
+/// Reads a table, and finds what is below each of its places.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(table: &[u8]) {
+    let all: Vec<Entry> = table.split(|byte| *byte == b'\n').filter_map(Entry::parse).collect();
+    for entry in &all {
+        let _ = entry.flags();
+        assert!(!chosen(&all, &entry.point, true).is_empty());
+    }
 }
 
 impl Entry<'_> {

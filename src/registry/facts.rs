@@ -83,7 +83,7 @@ impl Facts {
         }
     }
 
-    fn parse(text: &[u8]) -> Facts {
+    pub(crate) fn parse(text: &[u8]) -> Facts {
         let mut facts = Facts::default();
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             if let Some(line) = line.strip_suffix(b"\n") {

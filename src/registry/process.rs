@@ -116,7 +116,7 @@ fn stat(pid: Pid) -> Option<(u8, u64)> {
 }
 
 /// The name before them is in parentheses, and may hold some itself.
-fn parse_stat(text: &[u8]) -> Option<(u8, u64)> {
+pub(crate) fn parse_stat(text: &[u8]) -> Option<(u8, u64)> {
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let mut fields = text.get(end..)?.split(|byte| *byte == b' ').skip(1);
     let state = *fields.next()?.first()?;

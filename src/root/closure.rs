@@ -246,5 +246,19 @@ pub(crate) const INTERPRETER: &str = "interpreter";
 /// What the loader looks for, and not execve(2).
 pub(crate) const LIBRARY: &str = "library";
 
+/// Reads the first bytes of a script.
+#[cfg(fuzzing)]
+pub(super) fn fuzz_script(head: &[u8]) {
+    script::fuzz(head);
+}
+
+/// Reads nsswitch.conf(5).
+#[cfg(fuzzing)]
+pub(super) fn fuzz_nsswitch(text: &[u8]) {
+    for name in modules::opened(Uses::all(), text) {
+        assert!(!name.contains(&b'/'), "a module that is somewhere else");
+    }
+}
+
 #[cfg(test)]
 mod tests;

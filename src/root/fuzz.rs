@@ -1,5 +1,5 @@
-//! What fuzz/ calls: everything that reads what others have written.
-use super::closure::Uses;
+//! What fuzz/ calls of what makes roots.
+use super::closure::{self, Uses};
 use super::decompress::{Format, LOOK, look};
 use super::elf::{self, Kind};
 use super::image::{self, Image};
@@ -21,7 +21,7 @@ fn interrupt() -> Arc<Interrupt> {
 }
 
 /// A file that holds these bytes, and its path.
-fn file(bytes: &[u8]) -> (OwnedFd, CString) {
+pub(crate) fn file(bytes: &[u8]) -> (OwnedFd, CString) {
     let file = rustix::fs::memfd_create(c"image", rustix::fs::MemfdFlags::CLOEXEC).expect("memfd");
     let mut left = bytes;
     while let Ok(count @ 1..) = rustix::io::write(&file, left) {
@@ -134,4 +134,14 @@ pub fn ld_so_conf(bytes: &[u8]) {
     let _ = ldconf::musl_file(bytes);
     let kind = Kind { wide: bytes.len() % 2 == 0, big: false, machine: bytes.len() as u16 };
     let _ = ldconf::built_in(kind);
+}
+
+/// Reads the first bytes of a script.
+pub(crate) fn script(bytes: &[u8]) {
+    closure::fuzz_script(bytes);
+}
+
+/// Reads nsswitch.conf(5).
+pub(crate) fn nsswitch(bytes: &[u8]) {
+    closure::fuzz_nsswitch(bytes);
 }

@@ -13,11 +13,13 @@ pub(crate) trait Files {
 /// ld.so.conf may include itself.
 const DEEPEST_INCLUDE: u32 = 8;
 const MOST_DIRECTORIES: usize = 1024;
-const MOST_INCLUDES: usize = 1024;
+/// How many files are read and directories listed, and how many paths a pattern stands for: a file
+/// may include as many patterns as it likes, and each of them everything.
+const MOST_LOOKS: usize = 1024;
 
 /// The directories that /etc/ld.so.conf adds to the built-in ones, in order.
 pub(crate) fn configured(files: &dyn Files) -> Vec<Vec<u8>> {
-    let mut search = Search { files, directories: Vec::new(), includes: 0 };
+    let mut search = Search { files, directories: Vec::new(), looks: 0 };
     search.read(b"/etc/ld.so.conf", DEEPEST_INCLUDE);
     search.directories
 }
@@ -25,15 +27,12 @@ pub(crate) fn configured(files: &dyn Files) -> Vec<Vec<u8>> {
 struct Search<'a> {
     files: &'a dyn Files,
     directories: Vec<Vec<u8>>,
-    includes: usize,
+    looks: usize,
 }
 
 impl Search<'_> {
     fn read(&mut self, path: &[u8], depth: u32) {
-        self.includes += 1;
-        let Some(depth) = depth.checked_sub(1).filter(|_| self.includes <= MOST_INCLUDES) else {
-            return;
-        };
+        let Some(depth) = depth.checked_sub(1).filter(|_| self.may_look()) else { return };
         let Some(text) = self.files.contents(path) else { return };
         let here = path.iter().rposition(|byte| *byte == b'/').and_then(|end| path.get(..end));
         for line in text.split(|byte| *byte == b'\n') {
@@ -56,6 +55,12 @@ impl Search<'_> {
         }
     }
 
+    /// Whether one more file or directory may be looked at.
+    fn may_look(&mut self) -> bool {
+        self.looks += 1;
+        self.looks <= MOST_LOOKS
+    }
+
     /// A line names a directory, perhaps with `=TYPE` after it.
     fn add(&mut self, line: &[u8]) {
         let path = line.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
@@ -69,7 +74,7 @@ impl Search<'_> {
     }
 
     /// The paths that a pattern of glob(7) stands for, sorted.
-    fn expand(&self, pattern: &[u8]) -> Vec<Vec<u8>> {
+    fn expand(&mut self, pattern: &[u8]) -> Vec<Vec<u8>> {
         let mut paths = vec![Vec::new()];
         for part in pattern.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
             let special = part.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\'));
@@ -81,13 +86,16 @@ impl Search<'_> {
             }
             let mut found = Vec::new();
             for path in paths {
+                if found.len() >= MOST_LOOKS || !self.may_look() {
+                    break;
+                }
                 let directory = if path.is_empty() { b"/" } else { path.as_slice() };
                 let mut names = self.files.names(directory);
                 names.retain(|name| {
                     // A dot at the beginning is matched only by a dot.
                     matches(part, name) && (!name.starts_with(b".") || part.starts_with(b"."))
                 });
-                names.truncate(MOST_INCLUDES);
+                names.truncate(MOST_LOOKS);
                 let first = found.len();
                 for name in names {
                     // Sorted as they come: there are few, and a real sort is a lot of code.
@@ -95,7 +103,7 @@ impl Search<'_> {
                     let place = found.iter().skip(first).position(|other| *other > path);
                     found.insert(place.map_or(found.len(), |place| first + place), path);
                 }
-                found.truncate(MOST_INCLUDES);
+                found.truncate(MOST_LOOKS);
             }
             paths = found;
         }

@@ -2,7 +2,7 @@
 //! the unpacking do, and what undoes them.
 use super::remove::remove;
 use crate::error::{Error, quote};
-use crate::host::{read_file, unescape};
+use crate::host::read_file;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, fchown, flock, mkdir,
@@ -193,11 +193,7 @@ fn check(path: &[u8], there: Result<FileType, Errno>, force: bool) -> Result<(),
 fn mounted_below(path: &[u8]) -> Option<Vec<u8>> {
     let table = read_file("/proc/self/mountinfo").ok()?;
     let inside = [path, b"/"].concat();
-    let mut points = table.split(|byte| *byte == b'\n').filter_map(|line| {
-        let point = line.split(|byte| *byte == b' ').nth(4)?;
-        Some(unescape(point))
-    });
-    points.find(|point| point.starts_with(&inside))
+    crate::proc::mount_points(&table).find(|point| point.starts_with(&inside))
 }
 
 /// mkdir(2) for each missing directory of a path that ends in a slash. The last one is for the

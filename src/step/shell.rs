@@ -140,7 +140,7 @@ impl Step {
             Step::SetDomainname(name) => format!("domainname {}", word(name.as_bytes())),
             Step::SetResourceLimit(limit) => format!("prlimit --{}", limit.shown()),
             Step::ChangeDirectory(path) => format!("cd -- {}", word(path.as_bytes())),
-            Step::SetCapabilities { kept, added } => {
+            Step::SetCapabilities { kept, added, .. } => {
                 let list = |set: Capabilities| {
                     let names: String = set.names().map(|name| format!(",+{name}")).collect();
                     format!("-all{names}")

@@ -61,7 +61,7 @@ const LONGEST: usize = 1024;
 type Bytes = heapless::Vec<u8, LONGEST>;
 
 impl Message {
-    fn bytes(&self) -> Bytes {
+    pub(crate) fn bytes(&self) -> Bytes {
         let header = |kind, number, step: usize, errno: i32, command: u16| {
             let [a, b] = (step as u16).to_ne_bytes();
             let [c, d] = (errno as u16).to_ne_bytes();
@@ -96,7 +96,7 @@ impl Message {
         bytes
     }
 
-    fn parse(bytes: &[u8]) -> Option<Message> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Message> {
         let (header, reason) = bytes.split_first_chunk::<HEADER>()?;
         let [kind, number, a, b, c, d, e, f] = *header;
         let step = u16::from_ne_bytes([a, b]).into();

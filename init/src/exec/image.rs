@@ -85,7 +85,10 @@ pub(super) fn refused(path: &CStr) -> Failure {
         None => Failure::new(
             Errno::ACCESS,
             NOT_EXECUTABLE,
-            &[name, b" is on a filesystem mounted noexec"],
+            &[
+                name,
+                b" is refused: its loader may not be executed, or a security module forbids it",
+            ],
         ),
     }
 }

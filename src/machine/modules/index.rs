@@ -37,6 +37,13 @@ impl Index {
         Index::open(&rustix::system::uname().release().to_string_lossy())
     }
 
+    /// One of these texts: what is needed, aliases, wishes, what is built in.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of(texts: [&[u8]; 4]) -> Index {
+        let [dep, alias, softdep, builtin] = texts.map(<[u8]>::to_vec);
+        Index { folder: "/lib/modules/1".to_owned(), dep, alias, softdep, builtin }
+    }
+
     /// The files of a module and of all that it needs, by their paths in the folder; what is needed
     /// first is first. `None` where there is no such module; none where it is built in.
     pub(crate) fn files(&self, name: &[u8]) -> Option<Vec<&[u8]>> {
@@ -114,13 +121,12 @@ mod tests {
     use super::*;
 
     fn index() -> Index {
-        Index {
-            folder: "/lib/modules/1".to_owned(),
-            dep: b"kernel/a-b.ko.xz: kernel/c.ko kernel/d.ko\nkernel/c.ko: kernel/d.ko\nkernel/d.ko:\n".to_vec(),
-            alias: b"# Aliases\nalias virtio:d00000002v* virtio_blk\nalias fs-squashfs squashfs\nalias crypto-md5 md5\n".to_vec(),
-            softdep: b"# Soft\nsoftdep a_b pre: crypto-md5 post: d\n".to_vec(),
-            builtin: b"kernel/fs/ext4/ext4.ko\n".to_vec(),
-        }
+        Index::of([
+            b"kernel/a-b.ko.xz: kernel/c.ko kernel/d.ko\nkernel/c.ko: kernel/d.ko\nkernel/d.ko:\n",
+            b"# Aliases\nalias virtio:d00000002v* virtio_blk\nalias fs-squashfs squashfs\nalias crypto-md5 md5\n",
+            b"# Soft\nsoftdep a_b pre: crypto-md5 post: d\n",
+            b"kernel/fs/ext4/ext4.ko\n",
+        ])
     }
 
     #[test]

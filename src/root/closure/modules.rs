@@ -15,6 +15,12 @@ const HOSTS: Uses = Uses(2);
 const UNWINDS: Uses = Uses(4);
 
 impl Uses {
+    /// All of them.
+    #[cfg(fuzzing)]
+    pub(super) fn all() -> Uses {
+        USERS.with(HOSTS).with(UNWINDS)
+    }
+
     /// What an object imports.
     pub(crate) fn of(elf: &Elf, source: &dyn Source) -> Uses {
         let mut uses = Uses::default();

@@ -60,6 +60,13 @@ fn program_of_env(argument: &[u8]) -> Option<&[u8]> {
     words.into_iter().find(|word| !word.starts_with(b"-") && !word.contains(&b'='))
 }
 
+/// Reads the first bytes of a file, and what env(1) would make of it.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(head: &[u8]) {
+    let argument = first_line(head).map_or(head, |line| line.argument);
+    let _ = program_of_env(argument);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,6 +44,34 @@ fn a_file_that_includes_itself_comes_to_an_end() {
     assert_eq!(configured_by(&[("/etc/ld.so.conf", text)]), ["/one"]);
 }
 
+/// Every directory has two hundred names, and every file includes everything.
+#[derive(Default)]
+struct Endless(std::cell::Cell<usize>);
+
+impl Endless {
+    fn count(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+impl Files for Endless {
+    fn contents(&self, _path: &[u8]) -> Option<Vec<u8>> {
+        self.count();
+        Some(b"include /*/*/* /*/*/*\n".repeat(100))
+    }
+    fn names(&self, _directory: &[u8]) -> Vec<Vec<u8>> {
+        self.count();
+        (0..200).map(|number: u32| number.to_string().into_bytes()).collect()
+    }
+}
+
+#[test]
+fn files_that_include_everything_are_not_all_looked_at() {
+    let files = Endless::default();
+    assert!(configured(&files).is_empty());
+    assert_eq!(files.0.get(), MOST_LOOKS);
+}
+
 #[test]
 fn patterns_match_as_those_of_the_shell() {
     for (pattern, name, expected) in [

@@ -1,0 +1,68 @@
+//! Why there is no new process: EAGAIN of clone(2), which has several causes and names none.
+use crate::cgroup::place;
+use crate::host::read_file;
+use crate::proc;
+use crate::spec::Spec;
+use rustix::process::{Resource, getrlimit, getuid};
+use std::os::unix::ffi::OsStrExt;
+
+/// The cause, as far as looking finds it.
+pub(super) fn cause(spec: &Spec) -> Option<String> {
+    if spec.limits.iter().any(|limit| limit.file.as_c_str() == c"pids.max") {
+        return Some("it would be one more than pids.max of --limit".to_owned());
+    }
+    full_cgroup().or_else(full_user)
+}
+
+/// A cgroup that we are in, of whichever version, in which there may be no more.
+fn full_cgroup() -> Option<String> {
+    let (own, mounts) = (text("/proc/self/cgroup"), text("/proc/self/mountinfo"));
+    own.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let (mount, mut below) = place::mounted(&mounts, path, |kind| match controllers {
+            "" => kind.starts_with("cgroup2 "),
+            _ => kind.starts_with("cgroup ") && kind.split([',', ' ']).any(|one| one == "pids"),
+        })?;
+        let has_it = |one| matches!(one, "" | "pids");
+        controllers.split(',').any(has_it).then_some(())?;
+        loop {
+            let number = |file| text(&format!("{mount}{below}/{file}")).trim().parse::<u64>().ok();
+            if let (Some(most), Some(count)) = (number("pids.max"), number("pids.current"))
+                && count >= most
+            {
+                return Some(format!("pids.max of cgroup {mount}{below} is {most}: raise it"));
+            }
+            below = below.rsplit_once('/')?.0.to_owned();
+        }
+    })
+}
+
+/// Whether our user has as many processes, threads among them, as RLIMIT_NPROC lets him have.
+fn full_user() -> Option<String> {
+    let most = getrlimit(Resource::Nproc).current?;
+    let own = getuid().as_raw();
+    let entries = std::fs::read_dir("/proc").ok()?;
+    let count: u64 = entries
+        .flatten()
+        .filter_map(|entry| {
+            // Neither "self" nor "thread-self", which are one more time ourselves.
+            entry.file_name().as_bytes().first().filter(|byte| byte.is_ascii_digit())?;
+            let status = std::fs::read(entry.path().join("status")).ok()?;
+            let user = number(proc::status(&status, b"Uid")?)?;
+            (user == own.into()).then_some(())?;
+            number(proc::status(&status, b"Threads")?)
+        })
+        .sum();
+    (count >= most).then(|| {
+        format!("user {own} has {count} processes, and RLIMIT_NPROC (ulimit -u) is {most}")
+    })
+}
+
+/// The number that a text begins with.
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+fn text(path: &str) -> String {
+    String::from_utf8_lossy(&read_file(path).unwrap_or_default()).into_owned()
+}
