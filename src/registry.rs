@@ -48,6 +48,11 @@ impl State {
         }
     }
 
+    /// Whether there is a place for it: root has one, others may have.
+    pub(crate) fn has_place() -> bool {
+        sys::effective_uid() == 0 || place().is_ok()
+    }
+
     /// What is written there is done by whoever heals it. So it has to be ours alone.
     fn check(self) -> Result<State, Error> {
         let path = quote(self.path.as_bytes());

@@ -202,6 +202,14 @@ fn what_does_not_go_together_or_is_not_there_is_one_line() {
     ] {
         host(&format!("$CLI spawn {options} -- echo no")).complains(125, parts);
     }
+    for options in
+        ["--bridge b", "--move-link eth0", "--bridge b --bridge-address 10.1.0.1/24 --nat"]
+    {
+        nobody(&format!("unset UNSHARED_STATE; $CLI spawn --user {options} -- echo no")).complains(
+            125,
+            &["change the host's links: EPERM (only root may; an ordinary user has --pasta"],
+        );
+    }
     nobody("$CLI spawn --user --bridge b -- echo no")
         .complains(125, &["make bridge \"b\": EPERM (only root may change the host's links"]);
 }

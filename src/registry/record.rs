@@ -56,6 +56,13 @@ impl Record {
         signals: SignalState,
     ) -> Result<Record, Error> {
         let made_up = spec.name.is_none();
+        let network = &spec.network;
+        let changes_host = network.bridge.is_some() || !network.moved.is_empty();
+        if changes_host && !State::has_place() {
+            // A place for the record would not help.
+            return Err(Error::system("change the host's links", Errno::PERM)
+                .hint("only root may; an ordinary user has --pasta"));
+        }
         let own = std::process::id();
         for attempt in 1_u32.. {
             let name = match &spec.name {
