@@ -3,6 +3,9 @@
 # make test     builds, and runs every check (as root, or through sudo)
 # make boot     boots it in qemu, with a shell of busybox on the console (Debian's kernel)
 # make manual   man pages and completions, from the help texts: target/share
+# make install  both, links, man pages, completions, contrib: below DESTDIR and PREFIX (/usr/local)
+# make deb      a Debian package: target/unshared-cli_VERSION_ARCH.deb
+# make dist     a tarball for each target that can be built here, and checksums: target/tarballs
 # make aarch64  both artifacts for aarch64: target/dist-aarch64
 # make size     where the bytes of the binary are
 # make bench    the launch next to what a user would pick instead; writes docs/performance.md
@@ -10,7 +13,9 @@
 #
 # MUSL_VIA=rustup or MUSL_VIA=debian chooses where std for musl comes from (see tools/musl).
 .POSIX:
-.PHONY: all boot demo manual old-kernels test aarch64 size bench clean
+PREFIX = /usr/local
+DESTDIR =
+.PHONY: all boot deb demo dist install manual old-kernels test aarch64 size bench clean
 
 all:
 	tools/musl setup
@@ -30,6 +35,15 @@ old-kernels: all
 
 manual:
 	cargo run -q --locked -p unshared-manual -- target/share
+
+install: all manual
+	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' tools/install
+
+deb: all manual
+	tools/deb
+
+dist: manual
+	tools/dist
 
 aarch64:
 	MUSL_TARGET=aarch64-unknown-linux-musl tools/musl setup
