@@ -70,7 +70,11 @@ static CHECKS: [Check; 22] = [
         "Linux 5.3 has it, unless a filter refuses it; clone is used instead",
     ),
     call("pidfd", probe::pidfd, "Linux 5.3 has it, unless a filter refuses it"),
-    call("nf_tables", probe::nf_tables, "CONFIG_NF_TABLES in the kernel, its module, and a net namespace are needed"),
+    call(
+        "nf_tables",
+        probe::nf_tables,
+        "CONFIG_NF_TABLES in the kernel, its module, and a net namespace are needed",
+    ),
 ];
 
 /// Tries all, prints a table or JSON, and says by its status whether `spawn --all` works.
