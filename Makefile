@@ -54,7 +54,7 @@ size: all
 
 bench: all
 	bench/run --write && bench/namespaces --write && bench/growth --write && bench/init --write
-	bench/roots --write && bench/services --write && bench/network --write
+	bench/roots --write && bench/services --write && bench/network --write && bench/boot --write
 
 clean:
 	rm -rf target
