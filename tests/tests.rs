@@ -16,6 +16,7 @@ mod crash;
 mod descriptors;
 mod detach;
 mod disks;
+mod docs;
 mod doctor;
 mod exec_failures;
 mod fallbacks;
