@@ -270,7 +270,8 @@ fn a_real_zsh_completes() {
         zpty -r shell text '*READY*READY*'
         zpty -n -w shell $'unshared-cli spawn --hostn\t\n'
         zpty -n -w shell $'unshared-cli spaw\t--restart alw\t\n'
-        zpty -n -w shell $'print DO''NE\n'
+        # Put together by the shell, so that what the terminal echoes is not it.
+        zpty -n -w shell $'print DO""NE\n'
         zpty -r shell text '*DONE*'
         print -r -- $text
     "#;
