@@ -11,6 +11,7 @@
 # make bench    the launch next to what a user would pick instead; writes docs/performance.md
 # make old-kernels  builds, and runs tests with newer system calls taken away (as root; takes long)
 #
+# PARTS="network roots" builds these parts alone (the features of Cargo.toml), PARTS= none.
 # MUSL_VIA=rustup or MUSL_VIA=debian chooses where std for musl comes from (see tools/musl).
 .POSIX:
 PREFIX = /usr/local
@@ -34,7 +35,7 @@ old-kernels: all
 	tools/old-kernels && tools/old-kernels each
 
 manual:
-	cargo run -q --locked -p unshared-manual -- target/share
+	cargo run -q --locked -p unshared-manual -- target/share $${PARTS+"$$PARTS"}
 
 install: all manual
 	DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' tools/install

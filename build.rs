@@ -14,8 +14,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let help = help.ok_or("no folder help")?;
     println!("cargo:rerun-if-changed={}", help.display());
     println!("cargo:rerun-if-changed=tools/manual/src/source.rs");
-    let help = source::pages(help, |_| true, source::Reader::Terminal)?;
-    std::fs::write(PathBuf::from(env::var("OUT_DIR")?).join("help"), help)?;
+    let has = |part: &str| env::var_os(format!("CARGO_FEATURE_{}", part.to_uppercase())).is_some();
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    std::fs::write(out.join("help"), source::pages(help, has, source::Reader::Terminal)?)?;
+    std::fs::write(out.join("absent"), source::absent(help, has)?)?;
     println!("cargo:rerun-if-changed=.git/HEAD");
     println!("cargo:rerun-if-changed=.git/refs");
     // Without a .git of our own, git would describe whatever repository lies around us.

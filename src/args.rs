@@ -1,22 +1,33 @@
 //! From words to what is to be done: typed text only, no system call.
 use crate::error::Error;
 use crate::instances::Instances;
+#[cfg(feature = "machine")]
 use crate::machine::End;
-use crate::machine::services::command::Service;
+#[cfg(feature = "network")]
 use crate::network::netns;
-use crate::root::{MakeRoot, Pack};
+#[cfg(feature = "roots")]
+use crate::root::MakeRoot;
+#[cfg(feature = "machine")]
+use crate::root::Pack;
+#[cfg(feature = "services")]
+use crate::services::command::Service;
 use crate::spec::Spec;
 use std::ffi::{CStr, CString};
 use unshared_init::sys::Arguments;
 
 mod config;
+#[cfg(feature = "machine")]
 pub(crate) mod end;
 mod help;
 pub(crate) mod instances;
 pub(crate) mod make_root;
+#[cfg(feature = "machine")]
 pub(crate) mod modprobe;
+#[cfg(feature = "network")]
 mod network;
+#[cfg(feature = "machine")]
 pub(crate) mod pack;
+#[cfg(feature = "services")]
 pub(crate) mod service;
 pub(crate) mod spawn;
 
@@ -25,6 +36,7 @@ pub(crate) enum Request {
     /// Run a command in new namespaces.
     Spawn(Box<Spec>),
     /// Make a root.
+    #[cfg(feature = "roots")]
     MakeRoot(Box<MakeRoot>),
     /// Look at or change named instances.
     Instances(Instances),
@@ -33,18 +45,23 @@ pub(crate) enum Request {
     /// Run a command, and then a shell expression whatever became of it.
     Forkn(Arguments),
     /// Command what watches over services.
+    #[cfg(feature = "services")]
     Service(Service),
     /// Write a root as an initramfs.
+    #[cfg(feature = "machine")]
     Pack(Box<Pack>),
     /// Load kernel modules.
+    #[cfg(feature = "machine")]
     Modprobe(modprobe::Modprobe),
     /// End the machine; by force, without asking its init.
+    #[cfg(feature = "machine")]
     End(End, bool),
     /// Say what works here.
     Doctor { json: bool },
     /// Print the path of that root.
     GetRoot(CString),
     /// Make or remove a named network namespace.
+    #[cfg(feature = "network")]
     Netns(netns::Request),
     /// Print what `--config` would read.
     Dump(Vec<u8>),
@@ -70,11 +87,15 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     }
     match name {
         b"forkn" => return forkn(arguments),
+        #[cfg(feature = "network")]
         b"initnetns" => return network::parse_init(arguments),
+        #[cfg(feature = "network")]
         b"destroynetns" => return network::parse_destroy(arguments),
+        #[cfg(feature = "machine")]
         b"modprobe" => return modprobe::parse(arguments),
         _ => {}
     }
+    #[cfg(feature = "machine")]
     if let Some(end) = End::parse(name) {
         return end::parse(end, arguments);
     }
@@ -92,32 +113,42 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
 #[inline(never)]
 fn parse_other(command: &[u8], arguments: Arguments) -> Result<Request, Error> {
     match command {
+        #[cfg(feature = "roots")]
         b"make-root" => make_root::parse(arguments),
         b"init" => Ok(Request::Init(b"init", arguments)),
         b"forkn" => forkn(arguments),
         b"doctor" => doctor(arguments),
+        #[cfg(feature = "services")]
         b"service" => service::parse(arguments),
+        #[cfg(feature = "network")]
         b"initnetns" => network::parse_init(arguments),
+        #[cfg(feature = "network")]
         b"destroynetns" => network::parse_destroy(arguments),
         b"list" => instances::parse_list(arguments),
         b"inspect" => instances::parse_inspect(arguments),
         b"signal" => instances::parse_signal(arguments),
         b"stop" => instances::parse_stop(arguments),
         b"wait" => instances::parse_wait(arguments),
+        #[cfg(feature = "network")]
         b"link" => instances::parse_link(arguments),
         b"exec" | b"attach" => instances::parse_exec(arguments),
         b"logs" => instances::parse_logs(arguments),
         b"gc" => instances::parse_gc(arguments),
         b"get-root" => make_root::parse_get(arguments),
+        #[cfg(feature = "machine")]
         b"pack" => pack::parse(arguments),
+        #[cfg(feature = "machine")]
         b"modprobe" => modprobe::parse(arguments),
         b"help" => help(arguments),
         b"--help" | b"-h" => Ok(Request::Print(help::of(""))),
         b"--version" | b"-V" => Ok(Request::Print(VERSION.to_owned())),
-        other => match End::parse(other) {
-            Some(end) => end::parse(end, arguments),
-            None => Err(help::no_command(other)),
-        },
+        #[cfg(feature = "machine")]
+        b"poweroff" => end::parse(End::PowerOff, arguments),
+        #[cfg(feature = "machine")]
+        b"reboot" => end::parse(End::Reboot, arguments),
+        #[cfg(feature = "machine")]
+        b"halt" => end::parse(End::Halt, arguments),
+        other => Err(help::no_command(other)),
     }
 }
 

@@ -48,7 +48,9 @@ impl Host {
         }
         let filter = match spec.seccomp() {
             Seccomp::None => Vec::new(),
+            #[cfg(feature = "seccomp")]
             Seccomp::Default => seccomp::default(has_old_ptrace()),
+            #[cfg(feature = "seccomp")]
             Seccomp::File(path) => seccomp::read(path)?,
         };
         if !spec.namespaces.has(Namespace::User) {

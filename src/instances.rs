@@ -13,6 +13,7 @@ use unshared_init::signal::Signal;
 mod collect;
 pub(crate) mod exec;
 mod join;
+#[cfg(feature = "network")]
 mod link;
 mod list;
 mod logs;
@@ -34,6 +35,7 @@ pub(crate) enum Instances {
     /// `logs`, and whether it waits for more.
     Logs(CString, bool),
     /// `link`
+    #[cfg(feature = "network")]
     Link(CString, CString),
     /// `gc`
     Collect,
@@ -50,6 +52,7 @@ pub(crate) fn run(command: Instances) -> Result<u8, Error> {
         Instances::Stop(name, grace) => stop::stop(&name, grace),
         Instances::Wait(name) => stop::wait(&name),
         Instances::Logs(name, follow) => logs::run(&name, follow),
+        #[cfg(feature = "network")]
         Instances::Link(one, other) => link::run(&one, &other),
         Instances::Collect => collect::run(),
         Instances::Execute(request) => exec::run(*request),

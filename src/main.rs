@@ -7,6 +7,17 @@
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
+// What only a part needs is dead in a build without that part, and the linker leaves it out.
+#![cfg_attr(
+    not(all(
+        feature = "machine",
+        feature = "network",
+        feature = "roots",
+        feature = "seccomp",
+        feature = "services"
+    )),
+    allow(dead_code, unused, unreachable_code, unreachable_pub)
+)]
 
 mod args;
 mod cgroup;
@@ -22,8 +33,13 @@ mod host;
 mod instances;
 mod landlock;
 mod link;
+#[cfg(feature = "machine")]
 mod machine;
 mod mounts;
+#[cfg(feature = "network")]
+mod network;
+#[cfg(not(feature = "network"))]
+#[path = "absent/network.rs"]
 mod network;
 #[cfg(all(not(test), target_env = "musl", panic = "abort"))]
 mod no_unwind;
@@ -33,9 +49,15 @@ mod privileges;
 mod proc;
 mod pty;
 mod registry;
+#[cfg(feature = "roots")]
+mod root;
+#[cfg(not(feature = "roots"))]
+#[path = "absent/root.rs"]
 mod root;
 mod script;
 mod seccomp;
+#[cfg(feature = "services")]
+mod services;
 mod spec;
 mod step;
 mod sys;
@@ -70,6 +92,7 @@ fn run(arguments: Arguments) -> u8 {
         // Freed by the end of the process, as are the host and the plan.
         Ok(Request::Spawn(spec)) => spawn(Box::leak(spec)),
         // Whatever it is called, PID 1 of a machine must not end.
+        #[cfg(feature = "machine")]
         Ok(Request::Print(_)) | Err(_) if machine::is_ours() => {
             machine::run(b"init", arguments.rest())
         }
@@ -84,18 +107,28 @@ fn run_other(request: Request) -> Result<u8, Error> {
     match request {
         Request::Spawn(spec) => spawn(Box::leak(spec)),
         Request::GetRoot(root) => get_root(&root),
+        #[cfg(feature = "roots")]
         Request::MakeRoot(request) => root::make(&request).and_then(|text| print(text.as_bytes())),
         Request::Instances(command) => instances::run(command),
+        #[cfg(feature = "machine")]
         Request::Init(program, arguments) if machine::is_ours() => machine::run(program, arguments),
         Request::Init(program, arguments) => {
-            let services = Some(machine::services::of_command_line as fn(&_) -> u8);
+            #[cfg(feature = "services")]
+            let services = Some(services::of_command_line as fn(&_) -> u8);
+            #[cfg(not(feature = "services"))]
+            let services = None;
             Ok(command_line::run(program, arguments, env!("UNSHARED_VERSION"), services))
         }
-        Request::Service(service) => machine::services::command::run(&service),
+        #[cfg(feature = "services")]
+        Request::Service(service) => services::command::run(&service),
+        #[cfg(feature = "machine")]
         Request::Pack(request) => root::pack(&request).and_then(|text| print(text.as_bytes())),
+        #[cfg(feature = "machine")]
         Request::Modprobe(request) => machine::modprobe(&request),
+        #[cfg(feature = "machine")]
         Request::End(end, force) => machine::ask_for(end, force),
         Request::Doctor { json } => doctor::run(json),
+        #[cfg(feature = "network")]
         Request::Netns(request) => network::netns::run(&request),
         Request::Forkn(arguments) => hooks::forkn(arguments),
         Request::Dump(text) => print(&text),

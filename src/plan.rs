@@ -239,7 +239,9 @@ impl Steps {
         }
         let name = match spec.seccomp() {
             Seccomp::None => return,
+            #[cfg(feature = "seccomp")]
             Seccomp::Default => c"default".to_owned(),
+            #[cfg(feature = "seccomp")]
             Seccomp::File(file) => file.clone(),
         };
         let (filter, log) = (host.filter.clone(), spec.seccomp_log);

@@ -14,6 +14,7 @@ pub(crate) mod fuzz;
 mod image;
 mod interrupt;
 mod ldconf;
+#[cfg(feature = "machine")]
 mod pack;
 mod pipe;
 pub(crate) mod place;
@@ -33,6 +34,7 @@ use crate::error::{Error, quote};
 use closure::Settings;
 use image::Image;
 use interrupt::Interrupt;
+#[cfg(feature = "machine")]
 pub(crate) use pack::{Pack, pack};
 use programs::List;
 pub(crate) use programs::Wanted;

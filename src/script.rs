@@ -1,5 +1,6 @@
 //! `--dry-run`: the plan as a shell script that does roughly the same with unshare(1) and friends.
 use crate::host::Host;
+#[cfg(feature = "network")]
 use crate::network::pasta;
 use crate::plan::Plan;
 use crate::spec::Spec;
@@ -69,6 +70,7 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
             (Side::Child, Step::MountProc) if mapping == Mapping::ByUnshare => {
                 unshare.add("--mount-proc");
             }
+            #[cfg(feature = "network")]
             (Side::Parent, Step::Net(step)) => {
                 if outside.is_empty() {
                     let pasta = spec.network.pasta.then_some(pasta::LINK);

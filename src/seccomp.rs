@@ -6,11 +6,13 @@ use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 
 mod assembler;
+#[cfg(feature = "seccomp")]
 mod profile;
-#[cfg(test)]
+#[cfg(all(test, feature = "seccomp"))]
 mod tests;
 
 pub(crate) use assembler::Instruction;
+#[cfg(feature = "seccomp")]
 pub(crate) use profile::default;
 
 /// What was asked for.
@@ -19,13 +21,16 @@ pub(crate) enum Seccomp {
     /// No filter.
     None,
     /// Our own profile.
+    #[cfg(feature = "seccomp")]
     Default,
     /// The compiled filter in that file.
+    #[cfg(feature = "seccomp")]
     File(CString),
 }
 
 impl Seccomp {
     /// The value of `--seccomp`.
+    #[cfg(feature = "seccomp")]
     pub(crate) fn parse(value: CString) -> Seccomp {
         match value.as_bytes() {
             b"none" => Seccomp::None,

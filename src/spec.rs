@@ -233,6 +233,7 @@ impl Spec {
     pub(crate) fn seccomp(&self) -> &Seccomp {
         match &self.seccomp {
             Some(given) => given,
+            #[cfg(feature = "seccomp")]
             None if self.is_confined() => &Seccomp::Default,
             None => &Seccomp::None,
         }

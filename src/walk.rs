@@ -20,6 +20,10 @@ use unshared_init::sys::{Arguments, Environment, SignalState};
 pub(crate) mod channel;
 mod child;
 pub(crate) mod command;
+#[cfg(feature = "roots")]
+mod missing;
+#[cfg(not(feature = "roots"))]
+#[path = "absent/missing.rs"]
 mod missing;
 pub(crate) mod output;
 mod parent;

@@ -61,7 +61,7 @@ pub fn run(
         Ok(Request::Services(directory)) => match services {
             Some(services) => run_services(options, directory, services).unwrap_or(FAILED),
             None => {
-                complaint(b"--services: this is the reaper alone; unshared-cli init has it").say();
+                complaint(b"--services: not in this build; a whole unshared-cli init has it").say();
                 FAILED
             }
         },

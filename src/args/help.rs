@@ -8,6 +8,16 @@ use unshared_init::nearest::{nearest, options};
 /// All pages, each behind a zero byte: a line with its names, and its text (build.rs).
 const PAGES: &str = include_str!(concat!(env!("OUT_DIR"), "/help"));
 
+/// The commands and options that this build does not have, each with the part that has it.
+const ABSENT: &str = include_str!(concat!(env!("OUT_DIR"), "/absent"));
+
+/// Says that a word is of a part that was left out of this build.
+fn absent(word: &str) -> Option<Error> {
+    let mut lines = ABSENT.lines().filter_map(|line| line.split_once(' '));
+    let (_, part) = lines.find(|(absent, _)| *absent == word)?;
+    Some(Error::plain(format!("{word}: this build is without \"{part}\"")))
+}
+
 /// A page's names and text. The names are a command with its aliases ("poweroff|halt"), or a command
 /// and a topic ("spawn network").
 fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -48,6 +58,9 @@ pub(super) fn of(command: &str) -> String {
 
 /// There is no such command; says which one may have been meant.
 pub(super) fn no_command(word: &[u8]) -> Error {
+    if let Some(error) = str::from_utf8(word).ok().and_then(absent) {
+        return error;
+    }
     let commands = pages().flat_map(|(name, _)| names(name).0.split('|')).chain(["init"]);
     let meant = nearest(word, commands.map(str::as_bytes));
     let error = Error::usage(format!("there is no command {}", quote(word)), "");
@@ -64,6 +77,9 @@ pub(super) fn no_topic(command: &str, word: &[u8]) -> Error {
 
 /// The command has no such option; says which one may have been meant.
 pub(super) fn no_option(command: &str, option: &str) -> Error {
+    if let Some(error) = absent(option) {
+        return error;
+    }
     let texts = pages().filter(|(name, _)| is_about(name, command));
     let meant = nearest(option.as_bytes(), texts.flat_map(|(_, text)| options(text.as_bytes())));
     let error = Error::usage(format!("there is no option {}", quote(option)), command);

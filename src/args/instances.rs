@@ -15,6 +15,7 @@ mod exec;
 pub(crate) use exec::parse_exec;
 
 /// `link`.
+#[cfg(feature = "network")]
 pub(crate) fn parse_link(arguments: Arguments) -> Result<Request, Error> {
     let words: Vec<&CStr> = arguments.collect();
     match words.as_slice() {

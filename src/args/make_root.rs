@@ -1,6 +1,7 @@
 //! The command lines of `get-root` and `make-root`.
 use super::{Request, help};
 use crate::error::{Error, quote};
+#[cfg(feature = "roots")]
 use crate::root::MakeRoot;
 use lexopt::{Arg, Parser};
 use std::ffi::{CString, OsStr, OsString};
@@ -8,6 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use unshared_init::sys::Arguments;
 
 /// Reads the arguments that follow on `make-root`.
+#[cfg(feature = "roots")]
 pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
     let mut parser = Parser::from_args(words(arguments));
     let mut request = MakeRoot::default();
@@ -141,7 +143,7 @@ fn tmpfs_size(value: &OsStr) -> Result<String, Error> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "roots"))]
 mod tests {
     use super::*;
 

@@ -1,7 +1,7 @@
 //! The command line of `service`.
 use super::Request;
 use crate::error::{Error, quote};
-use crate::machine::services::command::{Check, Order, Service};
+use crate::services::command::{Check, Order, Service};
 use std::ffi::CStr;
 use unshared_init::number::decimal;
 use unshared_init::sys::{Arguments, Environment};

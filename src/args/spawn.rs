@@ -3,6 +3,7 @@ use super::{Request, config, help};
 use crate::cgroup::Limit;
 use crate::error::{Error, quote};
 use crate::landlock::Access;
+#[cfg(feature = "seccomp")]
 use crate::seccomp::Seccomp;
 use crate::spec::capability::Capabilities;
 use crate::spec::idmap::{Extent, parse_id};
@@ -231,13 +232,17 @@ impl Reader {
             "--overlay" => spec.overlay = true,
             "--read-only" => spec.read_only = true,
             "--privileged" => spec.privileged = true,
+            #[cfg(feature = "seccomp")]
             "--seccomp-log" => spec.seccomp_log = true,
             "--no-new-privs" => privs(&mut spec.new_privs, false)?,
             "--new-privs" => privs(&mut spec.new_privs, true)?,
             "--clear-env" => spec.clear_env = true,
             "--re-raise" => spec.re_raise = true,
+            #[cfg(feature = "network")]
             "--nat" => spec.network.nat = true,
+            #[cfg(feature = "network")]
             "--pasta" => spec.network.pasta = true,
+            #[cfg(feature = "network")]
             "--offload" => spec.network.offload = true,
             "--dry-run" => spec.dry_run = true,
             "--dump-config" => self.dumps = true,
@@ -272,9 +277,11 @@ impl Reader {
             "--rlimit" => add_limit(&mut spec.rlimits, value()?)?,
             "--cap-add" => spec.cap_add = spec.cap_add.with(capability(value()?, name)?),
             "--cap-drop" => spec.cap_drop = spec.cap_drop.with(capability(value()?, name)?),
+            #[cfg(feature = "seccomp")]
             "--seccomp" => once(&mut spec.seccomp, Seccomp::parse(text(value()?, name)?), name)?,
             "--grace" => once(&mut spec.grace, grace(value()?)?, name)?,
             "--root" => once(&mut spec.root, text(value()?, name)?, name)?,
+            #[cfg(feature = "roots")]
             "--unpack" => once(&mut spec.unpack, text(value()?, name)?, name)?,
             "--bind" => spec.mounts.push(mount(value()?, name, Mount::parse_bind)?),
             "--data-dir" => spec.mounts.push(mount(value()?, name, Mount::parse_data)?),
@@ -292,6 +299,7 @@ impl Reader {
             "--pre-mount" => spec.pre_mount.push(expression(parser, name)?),
             "--post-mount" => spec.post_mount.push(expression(parser, name)?),
             "--chroot" => once(&mut spec.chroot, expression(parser, name)?, name)?,
+            #[cfg(feature = "network")]
             _ if super::network::take(&mut spec.network, name, value)? => {}
             _ => return Err(help::no_option("spawn", name)),
         }

@@ -1,5 +1,6 @@
 //! `gc`: ends and heals what killed launchers have left.
 use crate::error::{Error, quote};
+#[cfg(feature = "network")]
 use crate::network::netns;
 use crate::registry::facts::Facts;
 use crate::registry::heal::heal;
@@ -30,6 +31,7 @@ pub(crate) fn run() -> Result<u8, Error> {
             }
         }
     }
+    #[cfg(feature = "network")]
     for name in netns::collect(&state)? {
         healed.extend_from_slice(name.to_bytes());
         healed.push(b'\n');

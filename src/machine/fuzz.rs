@@ -1,10 +1,10 @@
 //! What fuzz/ calls of the machine's init.
 use super::modules::{self, Index};
 use super::partition;
-use super::services::status::{LENGTH, Status, stat};
-use super::services::unit::{Action, Event, Moment, Program, State, Unit, Want};
 use super::settings::Settings;
 use super::words;
+use crate::services::status::{LENGTH, Status, stat};
+use crate::services::unit::{Action, Event, Moment, Program, State, Unit, Want};
 use rustix::process::Pid;
 use unshared_init::reaper::Ended;
 use unshared_init::signal::Signal;

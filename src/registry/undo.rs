@@ -5,8 +5,11 @@
 //! record does not know how far its launcher came. So it checks that what it is about to take away is
 //! what the step made (an inode, an index, a name that nobody else would take).
 use super::record::Record;
+#[cfg(feature = "network")]
 use crate::network::lent::{self, Lent};
+#[cfg(feature = "network")]
 use crate::network::{bridge, nat, pasta};
+#[cfg(feature = "network")]
 use crate::spec::network::Cidr;
 use rustix::fs::{AtFlags, CWD, FileType};
 use std::ffi::CString;
@@ -20,14 +23,19 @@ pub(crate) enum Undo {
     RemoveEmptyFile(CString),
     /// What is in a cgroup is killed, and the cgroup removed. Nobody else would give it that name.
     RemoveCgroup(CString),
+    #[cfg(feature = "network")]
     /// The instance has no port on that bridge any more.
     LeaveBridge(CString),
+    #[cfg(feature = "network")]
     /// It needs that address of the bridge no more.
     LeaveBridgeAddress { bridge: CString, address: Cidr },
+    #[cfg(feature = "network")]
     /// The packet filter's tables of that name go.
     RemoveTables(CString),
+    #[cfg(feature = "network")]
     /// pasta(1) ends, whose number is in that file.
     EndPasta(CString),
+    #[cfg(feature = "network")]
     /// The link is given back to the host.
     ReturnLink(Lent),
 }
@@ -44,13 +52,18 @@ impl Undo {
             }
             Undo::RemoveEmptyFile(path) => words("remove-empty-file", &[path.as_bytes()]),
             Undo::RemoveCgroup(path) => words("remove-cgroup", &[path.as_bytes()]),
+            #[cfg(feature = "network")]
             Undo::LeaveBridge(bridge) => words("leave-bridge", &[bridge.as_bytes()]),
+            #[cfg(feature = "network")]
             Undo::LeaveBridgeAddress { bridge, address } => {
                 let address = address.to_string();
                 words("leave-bridge-address", &[bridge.as_bytes(), address.as_bytes()])
             }
+            #[cfg(feature = "network")]
             Undo::RemoveTables(name) => words("remove-tables", &[name.as_bytes()]),
+            #[cfg(feature = "network")]
             Undo::EndPasta(file) => words("end-pasta", &[file.as_bytes()]),
+            #[cfg(feature = "network")]
             Undo::ReturnLink(lent) => [words("return-link", &[]), lent.words()].concat(),
         }
     }
@@ -60,17 +73,23 @@ impl Undo {
         let (kind, words) = words.split_first()?;
         let text = |index: usize| words.get(index).and_then(|word| CString::new(word.clone()).ok());
         let number = |index: usize| std::str::from_utf8(words.get(index)?).ok()?.parse().ok();
+        #[cfg(feature = "network")]
         let cidr = |index: usize| Cidr::parse(std::str::from_utf8(words.get(index)?).ok()?).ok();
         Some(match kind.as_slice() {
             b"unmount-namespace" => Undo::UnmountNamespace { path: text(0)?, inode: number(1)? },
             b"remove-cgroup" => Undo::RemoveCgroup(text(0)?),
             b"remove-empty-file" => Undo::RemoveEmptyFile(text(0)?),
+            #[cfg(feature = "network")]
             b"leave-bridge" => Undo::LeaveBridge(text(0)?),
+            #[cfg(feature = "network")]
             b"leave-bridge-address" => {
                 Undo::LeaveBridgeAddress { bridge: text(0)?, address: cidr(1)? }
             }
+            #[cfg(feature = "network")]
             b"remove-tables" => Undo::RemoveTables(text(0)?),
+            #[cfg(feature = "network")]
             b"end-pasta" => Undo::EndPasta(text(0)?),
+            #[cfg(feature = "network")]
             b"return-link" => Undo::ReturnLink(Lent::parse(words)?),
             _ => return None,
         })
@@ -87,12 +106,17 @@ impl Undo {
                 }
             }
             Undo::RemoveCgroup(path) => crate::cgroup::remove(path),
+            #[cfg(feature = "network")]
             Undo::LeaveBridge(bridge) => bridge::leave_bridge(&record.state, &record.name, bridge),
+            #[cfg(feature = "network")]
             Undo::LeaveBridgeAddress { bridge, address } => {
                 bridge::leave_bridge_address(record, bridge, *address);
             }
+            #[cfg(feature = "network")]
             Undo::RemoveTables(name) => nat::remove(name),
+            #[cfg(feature = "network")]
             Undo::EndPasta(file) => pasta::end(file),
+            #[cfg(feature = "network")]
             Undo::ReturnLink(lent) => lent::return_link(lent),
             Undo::RemoveEmptyFile(path) => {
                 let status = rustix::fs::statat(CWD, path.as_c_str(), AtFlags::SYMLINK_NOFOLLOW);
@@ -108,7 +132,7 @@ impl Undo {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "network"))]
 mod tests {
     use super::*;
 

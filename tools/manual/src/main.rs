@@ -21,22 +21,21 @@ mod zsh;
 
 use man::File;
 use page::Page;
+use source::PARTS;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// The parts that a build may have (the features of the root package).
-const PARTS: [&str; 5] = ["roots", "network", "machine", "services", "seccomp"];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let result = match words.as_slice() {
         [out] => write(Path::new(out), &PARTS),
         [out, parts] => {
-            let parts: Vec<&str> = parts.split(',').filter(|part| !part.is_empty()).collect();
+            let parts: Vec<&str> =
+                parts.split([',', ' ']).filter(|part| !part.is_empty()).collect();
             write(Path::new(out), &parts)
         }
-        _ => Err("usage: unshared-manual DIRECTORY [PART,...]".to_owned()),
+        _ => Err("usage: unshared-manual DIRECTORY [PARTS]".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,6 +7,9 @@
 use std::fs;
 use std::path::Path;
 
+/// The parts that a build may have (the features of the root package).
+pub(crate) const PARTS: [&str; 5] = ["roots", "network", "machine", "services", "seccomp"];
+
 /// Who reads the pages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "each of the two programs that include this makes one of them")]
@@ -35,6 +38,35 @@ pub(crate) fn pages(
             .map_err(|line| format!("{}: {line}", file.display()))?;
     }
     Ok(all)
+}
+
+/// What a build without some parts does not have: for each option and each command a line with it, and
+/// the part.
+#[allow(dead_code, reason = "only the program asks for it")]
+pub(crate) fn absent(directory: &Path, has: impl Fn(&str) -> bool) -> Result<String, String> {
+    let mut lines = String::new();
+    for part in PARTS.into_iter().filter(|part| !has(part)) {
+        let with = pages(directory, |other| other == part, Reader::Terminal)?;
+        let without = pages(directory, |_| false, Reader::Terminal)?;
+        let lacks: Vec<&str> = words(&without).collect();
+        for word in words(&with).filter(|word| !lacks.contains(word)) {
+            lines.push_str(&format!("{word} {part}\n"));
+        }
+    }
+    Ok(lines)
+}
+
+/// The commands and the options that pages are about.
+fn words(pages: &str) -> impl Iterator<Item = &str> {
+    let pages = pages.split('\0').filter_map(|page| page.split_once('\n'));
+    pages.flat_map(|(names, text)| {
+        let command = names.split(' ').next().unwrap_or_default();
+        let options = text.lines().filter(|line| line.starts_with("  -"));
+        let options = options.filter_map(|line| {
+            line.split([' ', ',', '=', '[']).find(|word| word.starts_with("--"))
+        });
+        command.split('|').chain(options)
+    })
 }
 
 /// The lines of one file that are for this build and this reader.
