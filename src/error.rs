@@ -5,9 +5,13 @@ use unshared_init::errno;
 /// Exit status: unshared itself failed, usage errors among it.
 pub(crate) const FAILED: u8 = 125;
 
-/// Something that ends the run, and all that is said about it.
+/// Something that ends the run, and all that is said about it. Behind a pointer: it is passed on from
+/// everywhere, and a result that may hold it is not larger for it.
 #[derive(Debug)]
-pub(crate) struct Error {
+pub(crate) struct Error(Box<Said>);
+
+#[derive(Clone, Debug)]
+struct Said {
     /// What was attempted, with its object quoted: `open "/x"`. For a usage error, what is wrong.
     attempt: String,
     errno: Option<Errno>,
@@ -16,30 +20,24 @@ pub(crate) struct Error {
     /// An option was given twice that may be given once.
     is_repetition: bool,
     /// The exit status: [`FAILED`], or 126 or 127 for a command that could not be executed.
-    pub(crate) code: u8,
+    code: u8,
 }
 
 impl Error {
     /// A system call failed.
     pub(crate) fn system(attempt: impl Into<String>, errno: Errno) -> Error {
-        Error {
-            attempt: attempt.into(),
-            errno: Some(errno),
-            hint: None,
-            is_repetition: false,
-            code: FAILED,
-        }
+        Error::new(attempt.into(), Some(errno))
     }
 
     /// Something is wrong that no system call said.
     pub(crate) fn plain(problem: impl Into<String>) -> Error {
-        Error {
-            attempt: problem.into(),
-            errno: None,
-            hint: None,
-            is_repetition: false,
-            code: FAILED,
-        }
+        Error::new(problem.into(), None)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new(attempt: String, errno: Option<Errno>) -> Error {
+        Error(Box::new(Said { attempt, errno, hint: None, is_repetition: false, code: FAILED }))
     }
 
     /// The command line is wrong; says where it is explained.
@@ -49,46 +47,44 @@ impl Error {
 
     /// An option of `spawn` was given twice that may be given once.
     pub(crate) fn repetition(name: &str) -> Error {
-        Error { is_repetition: true, ..Error::usage(format!("{name} is given twice"), "spawn") }
+        let mut error = Error::usage(format!("{name} is given twice"), "spawn");
+        error.0.is_repetition = true;
+        error
     }
 
     /// Whether that is what it is.
     pub(crate) fn is_repetition(&self) -> bool {
-        self.is_repetition
+        self.0.is_repetition
     }
 
     /// Says where in a file it is.
     pub(crate) fn at(mut self, place: &str) -> Error {
-        self.attempt = format!("{place}: {}", self.attempt);
+        self.0.attempt = format!("{place}: {}", self.0.attempt);
         self
     }
 
     /// The same once more, for somebody who has a look at it only.
     pub(crate) fn again(&self) -> Error {
-        Error {
-            attempt: self.attempt.clone(),
-            errno: self.errno,
-            hint: self.hint.clone(),
-            is_repetition: self.is_repetition,
-            code: self.code,
-        }
+        Error(self.0.clone())
     }
 
     /// Adds a hint.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// Adds a hint if there is one.
     pub(crate) fn maybe_hint(mut self, hint: Option<String>) -> Error {
-        self.hint = self.hint.or(hint);
+        if self.0.hint.is_none() {
+            self.0.hint = hint;
+        }
         self
     }
 
     /// Adds to the hint.
     pub(crate) fn more(mut self, more: &str) -> Error {
-        self.hint = Some(match self.hint {
+        self.0.hint = Some(match self.0.hint {
             Some(hint) => format!("{hint}; {more}"),
             None => more.to_owned(),
         });
@@ -97,7 +93,7 @@ impl Error {
 
     /// Puts something before the hint.
     pub(crate) fn before(mut self, first: &str) -> Error {
-        self.hint = Some(match self.hint {
+        self.0.hint = Some(match self.0.hint {
             Some(hint) => format!("{first} {hint}"),
             None => first.to_owned(),
         });
@@ -105,19 +101,24 @@ impl Error {
     }
 
     /// Sets the exit status.
-    pub(crate) fn code(mut self, code: u8) -> Error {
-        self.code = code;
+    pub(crate) fn with_code(mut self, code: u8) -> Error {
+        self.0.code = code;
         self
+    }
+
+    /// The exit status: [`FAILED`], or 126 or 127 for a command that could not be executed.
+    pub(crate) fn code(&self) -> u8 {
+        self.0.code
     }
 
     /// The message, without the program's name.
     pub(crate) fn message(&self) -> String {
-        let mut line = self.attempt.clone();
-        if let Some(errno) = self.errno {
+        let mut line = self.0.attempt.clone();
+        if let Some(errno) = self.0.errno {
             line.push_str(": ");
             line.push_str(errno::name(errno));
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.0.hint {
             line.push_str(" (");
             line.push_str(hint);
             line.push(')');

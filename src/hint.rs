@@ -80,7 +80,7 @@ pub(crate) fn for_step(step: &Step, spec: &Spec, pid: Pid, failure: Failure) -> 
     let Failure { errno, reason, code } = failure;
     Error::system(step.attempt(pid.as_raw_nonzero().get()), errno)
         .maybe_hint(reason.or_else(|| step_hint(step, spec, errno)))
-        .code(code)
+        .with_code(code)
 }
 
 /// The child said that something failed. `missing` is what the command lacks in its root.
@@ -121,13 +121,13 @@ pub(crate) fn for_failed(
         ),
         // The child has said all of it.
         (_, Some((_, Step::UnpackRoot { .. }))) if *errno == Errno::CANCELED => {
-            return Error::plain(String::from_utf8_lossy(&failed.reason)).code(*code);
+            return Error::plain(String::from_utf8_lossy(&failed.reason)).with_code(*code);
         }
         (_, Some((_, step))) => Error::system(step.attempt(pid.as_raw_nonzero().get()), *errno)
             .maybe_hint(step_hint(step, spec, *errno)),
         (_, None) => Error::system("an unknown step", *errno),
     };
-    error.maybe_hint(reason).code(*code)
+    error.maybe_hint(reason).with_code(*code)
 }
 
 fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {

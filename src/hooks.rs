@@ -139,7 +139,7 @@ pub(crate) fn run_preexec(
             None => run(expression, environment, None),
         };
         match failure("preexec", expression, ended) {
-            Some(error) => Err(error.code(PREEXEC_FAILED)),
+            Some(error) => Err(error.with_code(PREEXEC_FAILED)),
             None => Ok(()),
         }
     })

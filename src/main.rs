@@ -140,7 +140,7 @@ fn run_other(request: Request) -> Result<u8, Error> {
 fn status(result: Result<u8, Error>) -> u8 {
     result.unwrap_or_else(|error| {
         say(&error.message());
-        error.code
+        error.code()
     })
 }
 
@@ -178,12 +178,12 @@ fn plan_and_walk(
     let record = early.map(|signals| registry::record::Record::create(spec, root, signals));
     let mut journal = registry::journal::Journal::new(record.transpose()?, caller);
     if let Err(error) = hooks::run_preexec(spec, root, early) {
-        journal.end(error.code);
+        journal.end(error.code());
         return Err(error);
     }
     let signals = early.unwrap_or_else(unshared_init::sys::take_signals);
     let result = walk::run(spec, &plan, root, signals, &mut journal);
-    let status = result.as_ref().map_or_else(|error| error.code, |end| end.status);
+    let status = result.as_ref().map_or_else(|error| error.code(), |end| end.status);
     journal.undo(result.is_err());
     hooks::run_postexec(spec, root, status, signals);
     journal.end(status);

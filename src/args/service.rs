@@ -14,7 +14,7 @@ const PATIENCE: u64 = 7;
 
 /// Reads the arguments that follow on `service`.
 pub(crate) fn parse(arguments: Arguments) -> Result<Request, Error> {
-    read(arguments).map_err(|error| error.code(WRONG))
+    read(arguments).map_err(|error| error.with_code(WRONG))
 }
 
 fn read(mut arguments: Arguments) -> Result<Request, Error> {

@@ -42,5 +42,5 @@ impl Interrupt {
 
 fn ended_by(signal: Signal) -> Error {
     let code = u8::try_from(signal.number()).unwrap_or(0).saturating_add(128);
-    Error::plain(format!("ended by {}", signal_name(signal))).code(code)
+    Error::plain(format!("ended by {}", signal_name(signal))).with_code(code)
 }

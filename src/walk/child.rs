@@ -158,7 +158,7 @@ impl<'a> Child<'a> {
         let mut reason = Text::new();
         // As much as fits.
         let _ = error.message().bytes().try_for_each(|byte| reason.push(byte));
-        let code = error.code;
+        let code = error.code();
         let failed = Failed { step, errno: Errno::CANCELED, command: 0, code, reason };
         self.parent.send(&Message::Failed(Box::new(failed)));
         Some(code)

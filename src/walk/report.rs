@@ -67,7 +67,7 @@ impl Report {
     #[inline(never)]
     pub(crate) fn failed(&self, error: &Error) {
         let message = json_string(&error.message());
-        let code = error.code;
+        let code = error.code();
         self.object(&format!("{{\"event\":\"failed\",\"status\":{code},\"message\":{message}}}"));
     }
 

@@ -47,7 +47,7 @@ proptest! {
     )) {
         let words = words.into_iter().map(|word| CString::new(word).unwrap()).collect();
         if let Err(error) = parse(crate::sys::arguments(words)) {
-            prop_assert_eq!(error.code, crate::error::FAILED);
+            prop_assert_eq!(error.code(), crate::error::FAILED);
             prop_assert!(!error.message().contains('\n'));
         }
     }
