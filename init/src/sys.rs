@@ -5,6 +5,8 @@
 mod datagram;
 mod descriptor;
 mod jobs;
+#[cfg(all(target_env = "musl", target_arch = "x86_64"))]
+mod start;
 mod strings;
 
 pub use datagram::{Address, Receiver};
@@ -269,8 +271,9 @@ pub enum Memory {
     Copied,
 }
 
-/// The child's stack. It lies in .bss, where a page costs nothing until it is touched.
-#[repr(align(16))]
+/// The child's stack. It lies in .bss, where a page costs nothing until it is touched; it begins, and so
+/// ends, with one.
+#[repr(align(4096))]
 struct Stack(UnsafeCell<[MaybeUninit<u8>; Stack::SIZE]>);
 
 impl Stack {
