@@ -20,7 +20,8 @@ pub(crate) struct Host {
     pub(crate) uid: u32,
     /// Effective group id.
     pub(crate) gid: u32,
-    /// Whether the caller may map any id: it has CAP_SETUID and CAP_SETGID.
+    /// Whether the caller may map any id: it has CAP_SETUID and CAP_SETGID. Taken for granted of a root
+    /// that maps its own alone, where the step that writes a group map finds out.
     pub(crate) may_map: bool,
     /// The caller's subordinate ids (subuid(5), subgid(5)): first id and count.
     pub(crate) subordinate_uids: Vec<(u32, u32)>,
@@ -56,13 +57,10 @@ impl Host {
         if !spec.namespaces.has(Namespace::User) {
             return Ok(Host { root, filesystems, filter, ..Host::default() });
         }
-        let wanted = CapabilitySet::SETUID | CapabilitySet::SETGID;
-        let may_map = rustix::thread::capabilities(None)
-            .is_ok_and(|capabilities| capabilities.effective.contains(wanted));
         let mut host = Host {
             uid: sys::effective_uid(),
             gid: sys::effective_gid(),
-            may_map,
+            may_map: may_map(spec),
             root,
             filesystems,
             filter,
@@ -77,6 +75,17 @@ impl Host {
         }
         Ok(host)
     }
+}
+
+fn may_map(spec: &Spec) -> bool {
+    let maps_own = spec.map != Some(MapChoice::Auto)
+        && spec.map_users.is_empty()
+        && spec.map_groups.is_empty();
+    if maps_own && !spec.dry_run && sys::effective_uid() == 0 {
+        return true;
+    }
+    let wanted = CapabilitySet::SETUID | CapabilitySet::SETGID;
+    rustix::thread::capabilities(None).is_ok_and(|own| own.effective.contains(wanted))
 }
 
 #[cold]

@@ -52,13 +52,16 @@ pub(crate) fn in_parent(
 ) -> Result<(), Failure> {
     let proc = |file: &str| format!("/proc/{pid}/{file}");
     match step {
-        Step::DenySetgroups => match write_file(&proc("setgroups"), "deny") {
-            // Before Linux 3.19 there is no such file, and nothing to deny.
-            Err(Errno::NOENT) => Ok(()),
-            other => other.map_err(Failure::from),
-        },
+        Step::DenySetgroups => Ok(deny_setgroups(&proc("setgroups"))?),
         Step::WriteUidMap(map) => Ok(write_map(&proc("uid_map"), map)?),
-        Step::WriteGidMap(map) => Ok(write_map(&proc("gid_map"), map)?),
+        Step::WriteGidMap(map) => match write_map(&proc("gid_map"), map) {
+            // Root without CAP_SETGID needs it denied as anybody else does.
+            Err(Errno::PERM) => {
+                deny_setgroups(&proc("setgroups"))?;
+                Ok(write_map(&proc("gid_map"), map)?)
+            }
+            other => Ok(other?),
+        },
         Step::RunNewuidmap(map) => run_helper(c"newuidmap", pid, map, signals),
         Step::RunNewgidmap(map) => run_helper(c"newgidmap", pid, map, signals),
         Step::Net(step) => links.on_host(step, pid, signals, journal),
@@ -171,6 +174,16 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
 fn write_file(path: &str, text: &str) -> Result<(), Errno> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::io::write(&file, text.as_bytes()).map(drop)
+}
+
+/// Parent: takes setgroups(2) from the child. Before Linux 3.19 there is no such file, and nothing to deny.
+#[cold]
+#[inline(never)]
+fn deny_setgroups(path: &str) -> Result<(), Errno> {
+    match write_file(path, "deny") {
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
 }
 
 /// Parent: writes an id map.

@@ -56,15 +56,13 @@ pub(crate) fn explain_refusals(socket: &OwnedFd) {
 ///
 /// Where there is no clone3 (before Linux 5.3, or refused by a filter with ENOSYS or EPERM),
 /// clone(2) does it, but for the time namespace, whose flag it takes for something else.
+///
+/// What a kernel lacks, it refuses; but without CONFIG_CGROUPS that namespace's flag does nothing, in
+/// clone(2) before Linux 4.6 too: ask [`lacks`] first.
 pub(crate) fn clone_into(
     namespaces: Namespaces,
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Result<Cloned, Errno> {
-    // What a kernel lacks, it refuses; but without CONFIG_CGROUPS this flag does nothing, in
-    // clone(2) before Linux 4.6 too.
-    if namespaces.has(Namespace::Cgroup) && lacks(Namespace::Cgroup) {
-        return Err(Errno::INVAL);
-    }
     // SAFETY: an all-zero clone_args asks for a plain fork.
     let mut arguments: libc::clone_args = unsafe { core::mem::zeroed() };
     arguments.flags = namespaces.flags().into();

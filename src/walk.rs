@@ -6,6 +6,7 @@ use crate::hint;
 use crate::plan::Plan;
 use crate::registry::journal::Journal;
 use crate::spec::Spec;
+use crate::spec::namespace::Namespace;
 use crate::step::{Side, Step};
 use crate::sys::{self, Cloned};
 use rustix::fd::{AsFd, OwnedFd};
@@ -83,9 +84,7 @@ pub(crate) fn run(
     journal: &mut Journal,
 ) -> Result<End, Error> {
     check_descriptors(spec)?;
-    if plan.steps.iter().any(|(side, _)| *side == Side::Parent) {
-        check_proc()?;
-    }
+    check_proc(spec, plan)?;
     sys::close_all_but(&[kept(spec), journal.descriptors()].concat());
     let commands = command::commands(spec, root);
     let run = Run {
@@ -142,7 +141,29 @@ fn open_disks(plan: &Plan) -> Result<VecDeque<OwnedFd>, Error> {
 
 /// The parent's steps go through /proc/PID. Where /proc belongs to another PID namespace, that is
 /// somebody else. A /proc that is missing is told by the step that misses it.
-fn check_proc() -> Result<(), Error> {
+///
+/// It also knows of a cgroup namespace that clone(2) would silently do without.
+fn check_proc(spec: &Spec, plan: &Plan) -> Result<(), Error> {
+    let parent_steps = plan.steps.iter().any(|(side, _)| *side == Side::Parent);
+    let cgroup = plan.namespaces.has(Namespace::Cgroup);
+    // Usually one look says both: our number is that of our only thread.
+    if (!parent_steps && !cgroup)
+        || rustix::fs::lstat(format!("/proc/self/task/{}/ns/cgroup", sys::own_pid())).is_ok()
+    {
+        return Ok(());
+    }
+    if parent_steps {
+        check_owner_of_proc()?;
+    }
+    if cgroup && sys::lacks(Namespace::Cgroup) {
+        return Err(hint::for_clone(spec, plan.namespaces, Errno::INVAL));
+    }
+    Ok(())
+}
+
+#[cold]
+#[inline(never)]
+fn check_owner_of_proc() -> Result<(), Error> {
     let mut buffer = [0_u8; 16];
     let Ok(length) = rustix::fs::readlinkat_raw(rustix::fs::CWD, c"/proc/self", &mut buffer[..])
     else {

@@ -37,6 +37,8 @@ pub(super) struct Parent<'a> {
     carried: Carried,
     /// Where signals are read, from the first wait on.
     events: Option<OwnedFd>,
+    /// The child may have changed once more than was told.
+    may_be_behind: bool,
     cgroup: Option<Cgroup>,
     journal: &'a mut Journal,
     /// For what is done to the host's links.
@@ -73,6 +75,7 @@ impl<'a> Parent<'a> {
             closed: false,
             carried,
             events: None,
+            may_be_behind: false,
             cgroup,
             journal,
             links: Links::default(),

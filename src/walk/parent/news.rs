@@ -8,7 +8,7 @@ use crate::walk::output::Ring;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::process::WaitOptions;
-use unshared_init::reaper::Change;
+use unshared_init::reaper::{Change, Ended};
 use unshared_init::signal::Signal;
 use unshared_init::sys::change_of;
 
@@ -25,17 +25,37 @@ impl Parent<'_> {
     /// Waits for what happens next, passing on the signals that come meanwhile.
     pub(super) fn news(&mut self) -> Result<News, Error> {
         loop {
+            if core::mem::take(&mut self.may_be_behind)
+                && let Some(change) = self.child_change()
+            {
+                return Ok(News::Child(change));
+            }
             if let Some(news) = self.poll()? {
                 return Ok(news);
             }
-            while let Some((signal, sender)) = self.events.as_ref().and_then(sys::read_signal) {
-                if signal == Signal::CHLD {
-                    if let Some(change) = self.child_change() {
-                        return Ok(News::Child(change));
-                    }
-                } else {
-                    self.pass_on(signal, sender);
+            // Before its signal is read: the usual end is told with a call less. Any other waits for its
+            // turn, since it may be of a signal that came before SIGCHLD.
+            let change = self.child_change();
+            match change {
+                Some(Change::Ended(Ended::Exited(0))) => {
+                    return Ok(News::Child(Change::Ended(Ended::Exited(0))));
                 }
+                Some(Change::Ended(_)) => self.reaped = true,
+                Some(Change::Stopped(_)) | None => {}
+            }
+            while let Some((signal, sender)) = self.events.as_ref().and_then(sys::read_signal) {
+                if signal != Signal::CHLD {
+                    self.pass_on(signal, sender);
+                } else if let Some(change) = change {
+                    // The signal may have told of another as well.
+                    self.may_be_behind = true;
+                    return Ok(News::Child(change));
+                } else if let Some(change) = self.child_change() {
+                    return Ok(News::Child(change));
+                }
+            }
+            if let Some(change) = change {
+                return Ok(News::Child(change));
             }
         }
     }

@@ -7,8 +7,15 @@ use unshared_init::sys::{
 };
 
 impl Parent<'_> {
-    /// Passes a signal on to the child, which is not reaped yet, so that the pid is still its own.
+    /// Passes a signal on to the child. Once that is reaped, its pid may be somebody else's: then only what
+    /// the terminal said is kept.
     pub(super) fn pass_on(&mut self, signal: Signal, sender: Sender) {
+        if self.reaped {
+            if is_delivered_by_terminal(signal, sender) {
+                self.from_terminal = Some(signal);
+            }
+            return;
+        }
         let early = self.early.take(signal);
         if let Some(terminal) = &self.carried.terminal {
             // The payload has a terminal of its own, to which none of this was said.
