@@ -10,6 +10,12 @@ fn user_maps_the_caller_to_root_and_denies_setgroups_only_where_it_must() {
 }
 
 #[test]
+fn root_that_may_not_set_groups_has_them_denied() {
+    root("setpriv --bounding-set=-setgid --inh-caps=-setgid $CLI spawn --user -- cat /proc/self/setgroups")
+        .prints("deny");
+}
+
+#[test]
 fn map_current_user_keeps_the_ids() {
     nobody(&format!("$CLI spawn -c -- {IDS}"))
         .prints("65534\n65534\n 65534 65534 1\n 65534 65534 1\ndeny");
