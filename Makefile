@@ -6,7 +6,7 @@
 # make install  both, links, man pages, completions, contrib: below DESTDIR and PREFIX (/usr/local)
 # make deb      a Debian package: target/unshared-cli_VERSION_ARCH.deb
 # make dist     a tarball for each target that can be built here, and checksums: target/tarballs
-# make aarch64  both artifacts for aarch64: target/dist-aarch64
+# make aarch64  both artifacts for aarch64: target/dist-aarch64; armv7 and riscv64gc are the same
 # make size     where the bytes of the binary are
 # make bench    the launch next to what a user would pick instead; writes docs/performance.md
 # make old-kernels  builds, and runs tests with newer system calls taken away (as root; takes long)
@@ -16,7 +16,7 @@
 .POSIX:
 PREFIX = /usr/local
 DESTDIR =
-.PHONY: all boot deb demo dist install manual old-kernels test aarch64 size bench clean
+.PHONY: all boot deb demo dist install manual old-kernels test aarch64 armv7 riscv64gc size bench clean
 
 all:
 	tools/musl setup
@@ -49,6 +49,14 @@ dist: manual
 aarch64:
 	MUSL_TARGET=aarch64-unknown-linux-musl tools/musl setup
 	MUSL_TARGET=aarch64-unknown-linux-musl tools/build target/dist-aarch64
+
+armv7:
+	MUSL_TARGET=armv7-unknown-linux-musleabihf tools/musl setup
+	MUSL_TARGET=armv7-unknown-linux-musleabihf tools/build target/dist-armv7
+
+riscv64gc:
+	MUSL_TARGET=riscv64gc-unknown-linux-musl tools/musl setup
+	MUSL_TARGET=riscv64gc-unknown-linux-musl tools/build target/dist-riscv64gc
 
 size: all
 	tools/size

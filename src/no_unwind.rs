@@ -24,6 +24,13 @@ zero! {
     _Unwind_GetTextRelBase
 }
 
+// What std's own versions of some of these call on arm, and what each of its tables refers to.
+#[cfg(target_arch = "arm")]
+zero! {
+    _Unwind_VRS_Get _Unwind_VRS_Set __gnu_unwind_frame
+    __aeabi_unwind_cpp_pr0 __aeabi_unwind_cpp_pr1 __aeabi_unwind_cpp_pr2
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Backtrace(_trace: extern "C" fn(Ptr, Ptr) -> c_int, _arg: Ptr) -> c_int {
     END_OF_STACK

@@ -64,7 +64,7 @@ pub(crate) fn clone_into(
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Result<Cloned, Errno> {
     // SAFETY: an all-zero clone_args asks for a plain fork.
-    let mut arguments: libc::clone_args = unsafe { core::mem::zeroed() };
+    let mut arguments: linux_raw_sys::general::clone_args = unsafe { core::mem::zeroed() };
     arguments.flags = namespaces.flags().into();
     arguments.exit_signal = libc::SIGCHLD as u64;
     if let Some(cgroup) = cgroup {

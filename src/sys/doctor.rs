@@ -35,7 +35,7 @@ pub(crate) fn fork() -> Result<Option<Pid>, Errno> {
 
 /// clone3(2) without arguments, and so without a child: what the kernel says about that.
 pub(crate) fn clone3_of_nothing() -> Errno {
-    let nothing = core::ptr::null::<libc::clone_args>();
+    let nothing = core::ptr::null::<linux_raw_sys::general::clone_args>();
     // SAFETY: of no bytes the kernel reads none.
     unsafe {
         libc::syscall(libc::SYS_clone3, nothing, 0);

@@ -121,10 +121,10 @@ pub fn take_abandoned_terminal() {
 /// not end it: PID 1 of a namespace is above the signals of its own processes.
 pub fn die_by(signal: Signal) {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    // SAFETY: the default action runs no code of ours. The structure is the kernel's, whose set has
-    // 8 bytes; the C library keeps the first real-time signals to itself.
+    // SAFETY: the default action runs no code of ours. The structure is as long as the kernel's: three
+    // words, and a set of 8 bytes; the C library keeps the first real-time signals to itself.
     unsafe {
-        let default = [0_usize; 4];
+        let default = [0_usize; 5];
         let none = core::ptr::null_mut::<usize>();
         libc::syscall(libc::SYS_rt_sigaction, signal.number(), default.as_ptr(), none, 8);
     }
