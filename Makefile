@@ -5,6 +5,7 @@
 # make manual   man pages and completions, from the help texts: target/share
 # make install  both, links, man pages, completions, contrib: below DESTDIR and PREFIX (/usr/local)
 # make deb      a Debian package: target/unshared-cli_VERSION_ARCH.deb
+# make packages tries what is installed, and the Debian package in a Debian (debootstrap; as root)
 # make dist     a tarball for each target that can be built here, and checksums: target/tarballs
 # make aarch64  both artifacts for aarch64: target/dist-aarch64; armv7 and riscv64gc are the same
 # make size     where the bytes of the binary are
@@ -16,7 +17,7 @@
 .POSIX:
 PREFIX = /usr/local
 DESTDIR =
-.PHONY: all boot deb demo dist install manual old-kernels test aarch64 armv7 riscv64gc size bench clean
+.PHONY: all boot deb demo dist install manual old-kernels packages test aarch64 armv7 riscv64gc size bench clean
 
 all:
 	tools/musl setup
@@ -42,6 +43,10 @@ install: all manual
 
 deb: all manual
 	tools/deb
+
+packages: all manual
+	tools/packages
+	tools/debian
 
 dist: manual
 	tools/dist
