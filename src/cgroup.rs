@@ -63,7 +63,7 @@ impl Cgroup {
         let path = CString::new(path).map_err(|_| Error::system(&attempt, Errno::INVAL))?;
         journal
             .until_end(Undo::RemoveCgroup(path.clone()))
-            .map_err(|failure| Error::system(&attempt, failure.errno).maybe_hint(failure.reason))?;
+            .map_err(|failure| failure.of(attempt.clone()))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = |path: &CStr| rustix::fs::open(path, flags, Mode::empty());
         let directory = rustix::fs::mkdir(path.as_c_str(), Mode::from_bits_truncate(0o755))

@@ -128,14 +128,21 @@ impl Check {
 fn spawn(options: &[&CStr], is_admin: bool) -> Result<Option<String>, Error> {
     // An instance needs a name that nobody else has.
     let name = CString::new(format!("doctor-{}", std::process::id())).unwrap_or_default();
-    let named = options.last().is_some_and(|last| *last == c"--name").then_some(name.as_c_str());
-    let user = (!is_admin).then_some(c"--user");
     // Without a /proc there is no such path, and no root to leave us behind either.
     let own = c"/proc/self/exe";
     let own = if rustix::fs::stat(own).is_ok() { own } else { sys::doctor::own_path() };
-    let words = [c"unshared-cli", c"spawn"].into_iter().chain(user);
-    let words = words.chain(options.iter().copied()).chain(named).chain([c"--", own, c"--version"]);
-    let arguments = sys::arguments(words.map(ToOwned::to_owned).collect());
+    let mut words = Vec::new();
+    let mut add = |more: &[&CStr]| more.iter().for_each(|word| words.push((*word).to_owned()));
+    add(&[c"unshared-cli", c"spawn"]);
+    if !is_admin {
+        add(&[c"--user"]);
+    }
+    add(options);
+    if options.last().is_some_and(|last| *last == c"--name") {
+        add(&[&name]);
+    }
+    add(&[c"--", own, c"--version"]);
+    let arguments = sys::arguments(words);
     let system = |errno| Error::system("start a child", errno);
     let (ours, theirs) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(system)?;
@@ -164,7 +171,7 @@ fn spawn(options: &[&CStr], is_admin: bool) -> Result<Option<String>, Error> {
 /// What it complained of, without our name.
 fn said(from: &OwnedFd) -> String {
     let text = crate::perform::read_all(from);
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().find_map(|line| line.strip_prefix("unshared-cli: "));
-    line.unwrap_or("it ended without a word").to_owned()
+    let mut lines = crate::proc::lines(&text);
+    let line = lines.find_map(|line| line.strip_prefix(b"unshared-cli: "));
+    String::from_utf8_lossy(line.unwrap_or(b"it ended without a word")).into_owned()
 }

@@ -45,7 +45,7 @@ pub const TARGETS: [Target; 18] = [
 /// One input in a line of printable bytes.
 #[must_use]
 pub fn line(input: &[u8]) -> Vec<u8> {
-    words::line([input])
+    words::line(&[input])
 }
 
 /// The inputs that are in such lines.
@@ -125,7 +125,8 @@ pub fn state(bytes: &[u8]) {
     }
     for line in proc::lines(bytes) {
         let split = words::split(line);
-        let again = words::line(split.iter().map(Vec::as_slice));
+        let parts: Vec<&[u8]> = split.iter().map(Vec::as_slice).collect();
+        let again = words::line(&parts);
         assert_eq!(words::split(again.strip_suffix(b"\n").unwrap_or_default()), split);
     }
     if let Some(message) = Message::parse(bytes) {

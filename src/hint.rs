@@ -1,6 +1,6 @@
 //! Why a step failed: what errno alone does not say, found by looking at the host.
 use crate::error::{Error, quote};
-use crate::host::read_file;
+use crate::host::{identity, read_file, read_number};
 use crate::perform::Failure;
 use crate::plan::Plan;
 use crate::spec::Spec;
@@ -13,6 +13,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use rustix::thread::CapabilitySet;
+use std::ffi::CStr;
 use unshared_init::sys::Arguments;
 
 mod exhausted;
@@ -24,13 +25,24 @@ use refused::NEEDS_ADMIN;
 #[cold]
 #[inline(never)]
 pub(crate) fn for_clone(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Error {
-    let names: Vec<_> = namespaces.iter().map(Namespace::option).collect();
-    let attempt = match names.as_slice() {
-        [] => "fork".to_owned(),
-        [one] => format!("make new {one} namespace"),
-        several => format!("make new {} namespaces", several.join(", ")),
+    let mut names = String::new();
+    for namespace in namespaces.iter() {
+        add(&mut names, ", ", namespace.option());
+    }
+    let attempt = match names.as_str() {
+        "" => "fork".to_owned(),
+        _ if names.contains(',') => format!("make new {names} namespaces"),
+        _ => format!("make new {names} namespace"),
     };
     Error::system(attempt, errno).maybe_hint(clone_hint(spec, namespaces, errno))
+}
+
+/// Adds to a list, with something between.
+fn add(list: &mut String, between: &str, one: &str) {
+    if !list.is_empty() {
+        list.push_str(between);
+    }
+    list.push_str(one);
 }
 
 fn clone_hint(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Option<String> {
@@ -49,38 +61,31 @@ fn clone_hint(spec: &Spec, namespaces: Namespaces, errno: Errno) -> Option<Strin
 
 /// Which limit of namespaces(7) is used up: a user's, here or in a namespace around us.
 fn limit(namespaces: Namespaces) -> String {
-    let zero = namespaces
-        .iter()
-        .find(|namespace| sysctl(&format!("user/max_{}_namespaces", namespace.file())) == Some(0));
-    match zero {
-        Some(namespace) => format!("user.max_{}_namespaces is 0: raise it", namespace.file()),
-        None => {
-            let names: Vec<_> = namespaces
-                .iter()
-                .map(|namespace| format!("user.max_{}_namespaces", namespace.file()))
-                .collect();
-            format!(
-                "used up, here or in a namespace around this one: {}; or nested 32 deep",
-                names.join(" or ")
-            )
+    let mut names = String::new();
+    for namespace in namespaces.iter() {
+        let name = format!("max_{}_namespaces", namespace.file());
+        if sysctl(&format!("user/{name}")) == Some(0) {
+            return format!("user.{name} is 0: raise it");
         }
+        add(&mut names, " or user.", &name);
     }
+    format!("used up, here or in a namespace around this one: user.{names}; or nested 32 deep")
 }
 
 /// A number below /proc/sys.
 fn sysctl(name: &str) -> Option<u64> {
-    let text = read_file(&format!("/proc/sys/{name}")).ok()?;
-    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+    read_number(&format!("/proc/sys/{name}"))
 }
 
 /// A step of the parent's failed.
 #[cold]
 #[inline(never)]
 pub(crate) fn for_step(step: &Step, spec: &Spec, pid: Pid, failure: Failure) -> Error {
-    let Failure { errno, reason, code } = failure;
-    Error::system(step.attempt(pid.as_raw_nonzero().get()), errno)
-        .maybe_hint(reason.or_else(|| step_hint(step, spec, errno)))
-        .with_code(code)
+    let hint = match failure.reason() {
+        Some(_) => None,
+        None => step_hint(step, spec, failure.errno()),
+    };
+    failure.of(step.attempt(pid.as_raw_nonzero().get())).maybe_hint(hint)
 }
 
 /// The child said that something failed. `missing` is what the command lacks in its root.
@@ -155,9 +160,7 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         {
             "to map root, CAP_SETFCAP is needed (user_namespaces(7))"
         }
-        (Step::SetTimeOffsets { .. } | Step::BindNamespace(..), Errno::NOENT)
-            if rustix::fs::stat("/proc/self").is_err() =>
-        {
+        (Step::SetTimeOffsets { .. } | Step::BindNamespace(..), Errno::NOENT) if no_proc() => {
             "/proc is not mounted here"
         }
         (Step::SetTimeOffsets { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {
@@ -186,7 +189,7 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             | Step::MountFile { .. }
             | Step::MountDisk { .. },
             Errno::NOENT,
-        ) if rustix::fs::stat("/proc/self").is_err() => "/proc is not mounted here",
+        ) if no_proc() => "/proc is not mounted here",
         (Step::OverlayRoot { .. }, Errno::PERM) => {
             "in a user namespace an overlay needs Linux 5.11"
         }
@@ -248,9 +251,9 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         }
         (Step::BindNamespace(..), Errno::PERM) => "only root can mount",
         (Step::RestrictPaths(paths), Errno::NOENT) => {
-            let missing = paths.iter().find(|(path, _)| {
-                rustix::fs::stat(path.as_c_str()).is_err_and(|errno| errno == Errno::NOENT)
-            });
+            let is_missing =
+                |path: &CStr| identity(path.to_bytes()).is_err_and(|errno| errno == Errno::NOENT);
+            let missing = paths.iter().find(|(path, _)| is_missing(path));
             return missing.map(|(path, _)| format!("there is no {}", quote(path.as_bytes())));
         }
         (Step::SetSeccomp { log: true, .. }, Errno::INVAL | Errno::NOSYS) => {
@@ -285,6 +288,10 @@ const RESTRICTED: &str = "an AppArmor profile restricts user namespaces: \
 
 fn is_restricted() -> bool {
     sysctl("kernel/apparmor_restrict_unprivileged_userns") == Some(1)
+}
+
+fn no_proc() -> bool {
+    identity(b"/proc/self").is_err()
 }
 
 fn may_limit(spec: &Spec) -> bool {

@@ -7,11 +7,13 @@ use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
 use crate::spec::{MapChoice, Spec};
 use crate::sys;
-use rustix::fs::FileType;
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStringExt;
+use unshared_init::number::decimal;
 
 /// Facts about the caller.
 #[derive(Clone, Default)]
@@ -182,15 +184,52 @@ pub(crate) fn subordinate_ranges(text: &[u8], name: &[u8], uid: u32) -> Vec<(u32
         .collect()
 }
 
+/// open(2) of a path that was put together here.
+#[inline(never)]
+pub(crate) fn open(path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Which file it is: its device and its inode.
+#[inline(never)]
+pub(crate) fn identity(path: &[u8]) -> Result<(u64, u64), Errno> {
+    rustix::fs::stat(path).map(|status| (status.st_dev, status.st_ino))
+}
+
+/// The same of an open file.
+#[inline(never)]
+pub(crate) fn identity_of(file: &OwnedFd) -> Result<(u64, u64), Errno> {
+    rustix::fs::fstat(file).map(|status| (status.st_dev, status.st_ino))
+}
+
+/// Tells of all that a directory holds, but for `.` and `..`, and of what kind it is.
+#[inline(never)]
+pub(crate) fn entries(
+    directory: BorrowedFd<'_>,
+    tell: &mut dyn FnMut(&CStr, FileType),
+) -> Result<(), Errno> {
+    for entry in rustix::fs::Dir::read_from(directory)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            tell(entry.file_name(), entry.file_type());
+        }
+    }
+    Ok(())
+}
+
+/// The decimal number that is all of a file.
+pub(crate) fn read_number(path: &str) -> Option<u64> {
+    decimal(read_file(path).ok()?.trim_ascii())
+}
+
 /// Reads a whole file.
+#[inline(never)]
 pub(crate) fn read_file(path: &str) -> Result<Vec<u8>, Errno> {
-    use rustix::fs::{Mode, OFlags};
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    read_open(&file)
+    read_open(&open(path.as_bytes(), OFlags::RDONLY)?)
 }
 
 /// Reads what is left of an open file.
-pub(crate) fn read_open(file: &rustix::fd::OwnedFd) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read_open(file: &OwnedFd) -> Result<Vec<u8>, Errno> {
     let mut text = Vec::new();
     loop {
         // Files of /proc are short, and room for more would be asked of the kernel.

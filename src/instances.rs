@@ -55,7 +55,7 @@ pub(crate) fn run(command: Instances) -> Result<u8, Error> {
         #[cfg(feature = "network")]
         Instances::Link(one, other) => link::run(&one, &other),
         Instances::Collect => collect::run(),
-        Instances::Execute(request) => exec::run(*request),
+        Instances::Execute(request) => exec::run(request),
     }
 }
 
@@ -64,7 +64,7 @@ struct Found {
     name: CString,
     /// Its record, which can be read also when it has been removed.
     file: OwnedFd,
-    facts: Facts,
+    facts: Box<Facts>,
 }
 
 impl Found {

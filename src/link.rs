@@ -142,7 +142,7 @@ impl Socket {
             });
         });
         match result {
-            Err(Failure { errno: Errno::NODEV, .. }) => Ok(None),
+            Err(failure) if failure.errno() == Errno::NODEV => Ok(None),
             result => result.map(|()| found),
         }
     }
@@ -199,7 +199,7 @@ impl Socket {
             let request = emit(&mut buffer, self.connection.next_sequence()).map_err(too_long)?;
             match self.ask(request, Expected::All, each) {
                 // What the kernel had to leave out for want of room is ENOBUFS.
-                Err(Failure { errno: Errno::INTR | Errno::NOBUFS, .. }) => {}
+                Err(failure) if matches!(failure.errno(), Errno::INTR | Errno::NOBUFS) => {}
                 result => return result,
             }
         }
@@ -280,7 +280,7 @@ fn failure(request: &[u8], refusal: &Refusal<'_>) -> Failure {
             None => name.to_owned(),
         });
     }
-    Failure { reason, ..Failure::from(errno) }
+    Failure::because(errno, reason)
 }
 
 fn too_long(_: Overflow) -> Failure {
@@ -323,5 +323,5 @@ fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<(u32, usize), Errno> {
 
 /// Brings `lo` up in our network namespace.
 pub(crate) fn set_loopback_up() -> Result<(), Errno> {
-    Socket::open()?.bring_up(LOOPBACK).map_err(|failure| failure.errno)
+    Socket::open()?.bring_up(LOOPBACK).map_err(|failure| failure.errno())
 }

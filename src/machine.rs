@@ -19,6 +19,7 @@ mod words;
 
 use crate::args::modprobe::Modprobe;
 use crate::error::Error;
+use crate::host::read_file;
 use crate::services::{self, Heed, Request};
 use console::say;
 pub(crate) use end::ask_for;
@@ -31,7 +32,6 @@ use rustix::system::{RebootCommand, reboot};
 pub(crate) use settings::End;
 use settings::{OnExit, Rescue, Run, Settings};
 use std::ffi::{CStr, CString};
-use std::fs::read;
 use unshared_init::exec::SHELL;
 use unshared_init::number::SECOND;
 use unshared_init::reaper::{Ended, Reaper, Restart, Rules, Sweep};
@@ -73,20 +73,25 @@ pub(crate) const WORDS: &str = "/etc/unshared/words";
 
 /// The words of the image, and those of the kernel's command line.
 fn command_line() -> words::Words {
-    let mut words = words::lines(&read(WORDS).unwrap_or_default());
-    let line = words::parse(&read("/proc/cmdline").unwrap_or_default());
-    words.words.extend(line.words);
-    words.rest = line.rest.or(words.rest);
+    let mut words = words::lines(&read_file(WORDS).unwrap_or_default());
+    let mut line = words::parse(&read_file("/proc/cmdline").unwrap_or_default());
+    words.words.append(&mut line.words);
+    if line.rest.is_some() {
+        words.rest = line.rest;
+    }
     words
 }
 
 /// The words of a command line, each as a line of [`WORDS`].
 pub(crate) fn split(line: &[u8]) -> Vec<Vec<u8>> {
     let words = words::parse(line);
-    let mut split: Vec<Vec<u8>> = words.words.into_iter().map(words::Word::join).collect();
-    if let Some(rest) = words.rest {
+    let mut split = Vec::new();
+    for word in words.words {
+        split.push(word.join());
+    }
+    if let Some(mut rest) = words.rest {
         split.push(b"--".to_vec());
-        split.extend(rest);
+        split.append(&mut rest);
     }
     split
 }
@@ -251,8 +256,10 @@ fn shell(ends: &Ends<'_>, signals: SignalState) -> Option<Ended> {
 
 /// Becomes this program once more, as it was called. Comes back if that cannot be.
 fn execute_anew(program: &[u8], arguments: Arguments, signals: SignalState) {
-    let words = std::iter::once(CString::new(program).unwrap_or_default());
-    let words = words.chain(arguments.map(ToOwned::to_owned)).collect();
+    let mut words = vec![CString::new(program).unwrap_or_default()];
+    for argument in arguments {
+        words.push(argument.to_owned());
+    }
     unshared_init::sys::give_back_signals(signals);
     crate::sys::arguments(words).execute(c"/proc/self/exe", Environment::inherited());
     unshared_init::sys::take_signals();

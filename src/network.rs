@@ -3,6 +3,7 @@ use crate::error::quote;
 use crate::spec::Spec;
 use crate::spec::network::{Cidr, Moved, Network, Publish};
 use crate::step::word;
+use core::fmt::Write;
 use core::net::IpAddr;
 use std::ffi::{CStr, CString};
 use unshared_netlink::link::Mac;
@@ -75,7 +76,9 @@ pub(crate) fn on_host(spec: &Spec) -> Vec<NetStep> {
     let mut steps = Vec::new();
     if !network.moved.is_empty() {
         steps.push(NetStep::KeepNamespace);
-        steps.extend(network.moved.iter().cloned().map(NetStep::MoveLink));
+        for moved in &network.moved {
+            steps.push(NetStep::MoveLink(moved.clone()));
+        }
     }
     if network.pasta {
         steps.push(NetStep::RunPasta { publish: network.publish.clone() });
@@ -110,9 +113,11 @@ pub(crate) fn inside(network: &Network) -> Vec<NetStep> {
     if let (Some(link), true) = (network.own(), network.bridge.is_some() && !network.offload) {
         steps.push(NetStep::FillInChecksums { link: link.to_owned() });
     }
-    let lent = network.moved.iter().map(|moved| moved.inside.as_c_str());
-    for link in network.own().into_iter().chain(lent) {
+    if let Some(link) = network.own() {
         steps.push(NetStep::BringUp { link: link.to_owned() });
+    }
+    for moved in &network.moved {
+        steps.push(NetStep::BringUp { link: moved.inside.clone() });
     }
     for gateway in &network.gateways {
         steps.push(NetStep::AddDefaultRoute { gateway: *gateway });
@@ -125,16 +130,19 @@ pub(crate) fn files(spec: &Spec) -> Vec<(&'static CStr, String)> {
     let network = &spec.network;
     let mut files = Vec::new();
     if !network.dns.is_empty() {
-        let lines = network.dns.iter().map(|server| format!("nameserver {server}\n"));
-        files.push((c"/etc/resolv.conf", lines.collect()));
+        let mut text = String::new();
+        for server in &network.dns {
+            let _ = writeln!(text, "nameserver {server}");
+        }
+        files.push((c"/etc/resolv.conf", text));
     }
     if !network.hosts.is_empty() {
         let mut text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n".to_owned();
         if let (Some(name), Some(own)) = (&spec.hostname, network.addresses.first()) {
-            text.push_str(&format!("{} {}\n", own.address, name.to_string_lossy()));
+            let _ = writeln!(text, "{} {}", own.address, name.to_string_lossy());
         }
         for (name, address) in &network.hosts {
-            text.push_str(&format!("{address} {}\n", name.to_string_lossy()));
+            let _ = writeln!(text, "{address} {}", name.to_string_lossy());
         }
         files.push((c"/etc/hosts", text));
     }
@@ -229,7 +237,7 @@ impl NetStep {
                 kind.mode()
             ),
             NetStep::AddRules { rules, instance } => rules.shell(instance.as_deref()),
-            NetStep::RunPasta { publish } => format!("{} {pid}", pasta::words(publish).join(" ")),
+            NetStep::RunPasta { publish } => format!("{} {pid}", pasta::words(publish)),
             // What is no hardware goes with the namespace, where nobody takes it back.
             NetStep::KeepNamespace => ":".to_owned(),
             NetStep::MoveLink(moved) => {

@@ -1,5 +1,5 @@
 //! Steps become system calls.
-use crate::error::{FAILED, escape};
+use crate::error::{Error, escape};
 use crate::mounts;
 use crate::network::links::Links;
 use crate::privileges;
@@ -18,25 +18,48 @@ use std::ffi::{CStr, CString};
 use unshared_init::exec;
 use unshared_init::sys::{Memory, SignalState};
 
-/// Why a step failed.
-pub(crate) struct Failure {
-    pub(crate) errno: Errno,
+/// Why a step failed; behind a pointer, as an [`Error`] is.
+pub(crate) struct Failure(Box<Why>);
+
+struct Why {
+    errno: Errno,
     /// The cause where it is known.
-    pub(crate) reason: Option<String>,
-    /// The exit status.
-    pub(crate) code: u8,
+    reason: Option<String>,
 }
 
 impl Failure {
     /// A failure with its cause.
     pub(crate) fn new(errno: Errno, reason: impl Into<String>) -> Failure {
-        Failure { errno, reason: Some(reason.into()), code: FAILED }
+        Failure::because(errno, Some(reason.into()))
+    }
+
+    /// A failure with its cause, if that is known.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn because(errno: Errno, reason: Option<String>) -> Failure {
+        Failure(Box::new(Why { errno, reason }))
+    }
+
+    pub(crate) fn errno(&self) -> Errno {
+        self.0.errno
+    }
+
+    /// The cause where it is known.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// Says what was attempted.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn of(self, attempt: String) -> Error {
+        Error::system(attempt, self.0.errno).maybe_hint(self.0.reason)
     }
 }
 
 impl From<Errno> for Failure {
     fn from(errno: Errno) -> Failure {
-        Failure { errno, reason: None, code: FAILED }
+        Failure::because(errno, None)
     }
 }
 
@@ -240,13 +263,11 @@ fn run_helper(
     for word in [pid.to_string().as_str()].into_iter().chain(lines.split_ascii_whitespace()) {
         words.push(CString::new(word).map_err(|_| Errno::INVAL)?);
     }
-    run_program(words, signals, "uidmap").map_err(|failure| match &failure.reason {
-        Some(reason) if failure.errno == Errno::PERM && has_no_new_privs() => Failure {
-            reason: Some(format!(
-                "{reason}; no_new_privs is set here, so that it gains no privileges"
-            )),
-            ..failure
-        },
+    run_program(words, signals, "uidmap").map_err(|failure| match failure.reason() {
+        Some(reason) if failure.errno() == Errno::PERM && has_no_new_privs() => Failure::new(
+            Errno::PERM,
+            format!("{reason}; no_new_privs is set here, so that it gains no privileges"),
+        ),
         Some(_) | None => failure,
     })
 }
@@ -293,7 +314,7 @@ pub(crate) fn run_program(
         Some(_) => (Errno::PERM, complaint),
         None => (Errno::INTR, String::from("a signal ended it")),
     };
-    Err(Failure { errno, reason: Some(reason), code: FAILED })
+    Err(Failure::new(errno, reason))
 }
 
 /// Reads to the end, or as far as it can be read.
@@ -321,7 +342,7 @@ fn bind_namespace(source: &str, file: &CString, journal: &mut Journal) -> Result
             Err(errno) => return Err(errno.into()),
         }
     }
-    let inode = rustix::fs::stat(source)?.st_ino;
+    let (_, inode) = crate::host::identity(source.as_bytes())?;
     journal.until_launched(Undo::UnmountNamespace { path: file.clone(), inode })?;
     Ok(rustix::mount::mount_bind(source, file.as_c_str())?)
 }

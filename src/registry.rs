@@ -7,7 +7,7 @@
 use crate::error::{Error, quote};
 use crate::sys::{self, again};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -72,29 +72,26 @@ impl State {
 
     /// The names of all records, sorted.
     pub(crate) fn names(&self) -> Result<Vec<CString>, Error> {
-        self.list(|name| crate::root::place::is_name(name).then_some(name))
+        self.list(&|name| crate::root::place::is_name(name).then_some(name))
     }
 
     /// What of that kind is shared or held, sorted ([`shared`]).
     pub(crate) fn objects(&self, kind: &str) -> Result<Vec<CString>, Error> {
         let before = [b".", kind.as_bytes(), b"-"].concat();
-        self.list(|name| name.strip_prefix(before.as_slice()))
+        self.list(&|name| name.strip_prefix(before.as_slice()))
     }
 
     /// What `of` makes of the names of entries, sorted.
-    fn list(&self, of: impl Fn(&[u8]) -> Option<&[u8]>) -> Result<Vec<CString>, Error> {
-        let list = || {
-            let mut names = Vec::new();
-            for entry in Dir::read_from(&self.directory)? {
-                let entry = entry?;
-                names.extend(
-                    of(entry.file_name().to_bytes()).and_then(|name| CString::new(name).ok()),
-                );
+    fn list(&self, of: &dyn Fn(&[u8]) -> Option<&[u8]>) -> Result<Vec<CString>, Error> {
+        let mut names = Vec::new();
+        let listed = crate::host::entries(self.directory.as_fd(), &mut |name, _| {
+            if let Some(name) = of(name.to_bytes()) {
+                names.extend(CString::new(name));
             }
-            names.sort_unstable();
-            Ok(names)
-        };
-        list().map_err(|errno| cannot("read", &self.path, errno))
+        });
+        listed.map_err(|errno| cannot("read", &self.path, errno))?;
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// The path of something in it.

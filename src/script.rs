@@ -261,7 +261,7 @@ fn payload(spec: &Spec, plan: &Plan, mapping: Mapping) -> Vec<String> {
     for (side, step) in &plan.steps {
         let is_limit = matches!(step, Step::SetCapabilities { .. }) && !limits_by_itself(spec);
         let is_limit = is_limit || matches!(step, Step::SetResourceLimit(_));
-        if *side == Side::Payload && (is_limit || *step == Step::SetNoNewPrivs) {
+        if *side == Side::Payload && (is_limit || matches!(step, Step::SetNoNewPrivs)) {
             prefix.push_str(&step.shell("0"));
             prefix.push(' ');
         }

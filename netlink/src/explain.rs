@@ -50,12 +50,14 @@ impl Table {
     fn inside(self, name: &str, siblings: &Attributes<'_>) -> Option<(Table, usize)> {
         match (self, name) {
             (Table::Link, "IFLA_LINKINFO") => Some((Table::Info, 0)),
-            (Table::Info, "IFLA_INFO_DATA") => match siblings.clone().next()?.text() {
-                b"veth" => Some((Table::Veth, 0)),
-                b"macvlan" => Some((Table::Macvlan, 0)),
-                b"ipvlan" => Some((Table::Ipvlan, 0)),
-                _ => None,
-            },
+            (Table::Info, "IFLA_INFO_DATA") => {
+                match core::str::from_utf8(siblings.clone().next()?.text()).ok()? {
+                    "veth" => Some((Table::Veth, 0)),
+                    "macvlan" => Some((Table::Macvlan, 0)),
+                    "ipvlan" => Some((Table::Ipvlan, 0)),
+                    _ => None,
+                }
+            }
             (Table::Veth, "VETH_INFO_PEER") => Some((Table::Link, link::field::LENGTH)),
             _ => None,
         }

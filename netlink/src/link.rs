@@ -232,19 +232,20 @@ impl<'a> Kind<'a> {
         let kind = info.nested().get(IFLA_INFO_KIND)?.text();
         let data = info.nested().get(IFLA_INFO_DATA);
         let value = |kind| data?.nested().get(kind);
-        Some(match kind {
-            b"bridge" => Kind::Bridge,
-            b"veth" => {
+        // Bytes would be compared one by one.
+        Some(match core::str::from_utf8(kind).unwrap_or_default() {
+            "bridge" => Kind::Bridge,
+            "veth" => {
                 let peer = value(VETH_INFO_PEER).and_then(|peer| View::new(peer.value));
                 Kind::Veth(peer.map(|peer| Peer::of(&peer.attributes())))
             }
-            b"macvlan" => {
+            "macvlan" => {
                 Kind::Macvlan(value(IFLA_MACVLAN_MODE).and_then(|mode| mode.u32()).unwrap_or(0))
             }
-            b"ipvlan" => {
+            "ipvlan" => {
                 Kind::Ipvlan(value(IFLA_IPVLAN_MODE).and_then(|mode| mode.u16()).unwrap_or(0))
             }
-            other => Kind::Other(other),
+            _ => Kind::Other(kind),
         })
     }
 

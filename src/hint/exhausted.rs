@@ -1,10 +1,12 @@
 //! Why there is no new process: EAGAIN of clone(2), which has several causes and names none.
 use crate::cgroup::place;
-use crate::host::read_file;
+use crate::host::{entries, open, read_file, read_number};
 use crate::proc;
 use crate::spec::Spec;
+use rustix::fd::AsFd;
+use rustix::fs::OFlags;
 use rustix::process::{Resource, getrlimit, getuid};
-use std::os::unix::ffi::OsStrExt;
+use unshared_init::number::decimal;
 
 /// The cause, as far as looking finds it.
 pub(super) fn cause(spec: &Spec) -> Option<String> {
@@ -26,7 +28,7 @@ fn full_cgroup() -> Option<String> {
         let has_it = |one| matches!(one, "" | "pids");
         controllers.split(',').any(has_it).then_some(())?;
         loop {
-            let number = |file| text(&format!("{mount}{below}/{file}")).trim().parse::<u64>().ok();
+            let number = |file| read_number(&format!("{mount}{below}/{file}"));
             if let (Some(most), Some(count)) = (number("pids.max"), number("pids.current"))
                 && count >= most
             {
@@ -41,18 +43,22 @@ fn full_cgroup() -> Option<String> {
 fn full_user() -> Option<String> {
     let most = getrlimit(Resource::Nproc).current?;
     let own = getuid().as_raw();
-    let entries = std::fs::read_dir("/proc").ok()?;
-    let count: u64 = entries
-        .flatten()
-        .filter_map(|entry| {
-            // Neither "self" nor "thread-self", which are one more time ourselves.
-            entry.file_name().as_bytes().first().filter(|byte| byte.is_ascii_digit())?;
-            let status = std::fs::read(entry.path().join("status")).ok()?;
-            let user = number(proc::status(&status, b"Uid")?)?;
-            (user == own.into()).then_some(())?;
-            number(proc::status(&status, b"Threads")?)
-        })
-        .sum();
+    let processes = open(b"/proc", OFlags::RDONLY | OFlags::DIRECTORY).ok()?;
+    let mut count = 0;
+    let threads = |name: &str| {
+        let status = read_file(&format!("/proc/{name}/status")).ok()?;
+        let user = number(proc::status(&status, b"Uid")?)?;
+        if user == own.into() { number(proc::status(&status, b"Threads")?) } else { None }
+    };
+    let listed = entries(processes.as_fd(), &mut |name, _| {
+        // Neither "self" nor "thread-self", which are one more time ourselves.
+        if let Ok(name) = name.to_str()
+            && name.starts_with(|first: char| first.is_ascii_digit())
+        {
+            count += threads(name).unwrap_or(0);
+        }
+    });
+    listed.ok()?;
     (count >= most).then(|| {
         format!("user {own} has {count} processes, and RLIMIT_NPROC (ulimit -u) is {most}")
     })
@@ -60,7 +66,7 @@ fn full_user() -> Option<String> {
 
 /// The number that a text begins with.
 fn number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.split_ascii_whitespace().next()?.parse().ok()
+    decimal(text.split(u8::is_ascii_whitespace).next()?)
 }
 
 fn text(path: &str) -> String {

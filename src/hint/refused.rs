@@ -1,8 +1,9 @@
 //! Why the kernel makes no new namespaces though it has them: EPERM of clone(2), which has several
 //! causes and names none.
 use super::sysctl;
-use crate::host::read_file;
+use crate::host::{entries, identity, read_file};
 use crate::proc;
+use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::process::WaitOptions;
 use rustix::thread::CapabilitySet;
@@ -77,8 +78,8 @@ fn in_chroot() -> bool {
 }
 
 fn are_different(one: &str, other: &str) -> bool {
-    match (rustix::fs::stat(one), rustix::fs::stat(other)) {
-        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) != (other.st_dev, other.st_ino),
+    match (identity(one.as_bytes()), identity(other.as_bytes())) {
+        (Ok(one), Ok(other)) => one != other,
         (_, _) => false,
     }
 }
@@ -103,12 +104,14 @@ fn has_way_out() -> bool {
 fn directory_in_root() -> Option<CString> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(c"/", flags, Mode::empty()).ok()?;
-    let entries = rustix::fs::Dir::read_from(&root).ok()?;
-    entries.filter_map(Result::ok).map(|entry| entry.file_name().to_owned()).find(|name| {
-        let is_above = matches!(name.as_bytes(), b"." | b"..");
+    let mut found = None;
+    let _ = entries(root.as_fd(), &mut |name, _| {
         let status = rustix::fs::statat(&root, name, AtFlags::SYMLINK_NOFOLLOW);
-        !is_above
-            && status
-                .is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::Directory)
-    })
+        let is_directory = status
+            .is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::Directory);
+        if found.is_none() && is_directory {
+            found = Some(name.to_owned());
+        }
+    });
+    found
 }

@@ -8,7 +8,7 @@ use crate::registry::record::{Missing, PATIENCE, Record, Taken};
 use crate::registry::{State, pause};
 use rustix::io::Errno;
 use std::ffi::CStr;
-use std::time::Instant;
+use unshared_init::sys::now;
 
 /// Heals every record that nobody holds, and what is left of named network namespaces; prints the names
 /// of those that had something to heal.
@@ -46,7 +46,7 @@ pub(super) fn one(name: &CStr) -> Result<bool, Error> {
     let cannot = |what: &str, errno: Errno| {
         Error::system(format!("{what} the record of instance {}", quote(name.to_bytes())), errno)
     };
-    let end = Instant::now() + PATIENCE;
+    let end = now() + PATIENCE;
     loop {
         let Some(state) = State::look()? else { return Ok(false) };
         match Record::take(state, name, Missing::Leave) {
@@ -58,7 +58,7 @@ pub(super) fn one(name: &CStr) -> Result<bool, Error> {
             Ok(Taken::Gone) => return Ok(false),
             Ok(Taken::Held(file)) => {
                 let is_held = Facts::read(&file).is_ok_and(|facts| facts.holder().is_some());
-                if is_held || Instant::now() > end {
+                if is_held || now() > end {
                     return Ok(false);
                 }
             }

@@ -49,7 +49,7 @@ pub(crate) enum User {
 ///
 /// What a payload of the instance does before it executes is in the plan of its spawn; so the same
 /// plan is made again, from the same words, and its last steps are performed.
-pub(crate) fn run(request: Execute) -> Result<u8, Error> {
+pub(crate) fn run(mut request: Box<Execute>) -> Result<u8, Error> {
     let found = Found::named(&request.name)?;
     let init = found.init()?;
     let inside = join::open(init)?;
@@ -59,7 +59,7 @@ pub(crate) fn run(request: Execute) -> Result<u8, Error> {
     } else {
         (None, None)
     };
-    let (spec, plan) = plan_again(&found, &request, &inside)?;
+    let (spec, plan) = plan_again(&found, &mut request, &inside)?;
     // Nobody inside may look into us while we have one foot there, nor write to our file.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     inside.enter()?;
@@ -96,27 +96,33 @@ pub(crate) fn run(request: Execute) -> Result<u8, Error> {
 }
 
 /// Spec and plan of the instance's spawn, with what is asked for instead.
-fn plan_again(found: &Found, request: &Execute, inside: &Inside) -> Result<(Spec, Plan), Error> {
-    let words: Vec<CString> =
-        found.facts.words.iter().filter_map(|word| CString::new(word.clone()).ok()).collect();
+fn plan_again(
+    found: &Found,
+    request: &mut Execute,
+    inside: &Inside,
+) -> Result<(Box<Spec>, Plan), Error> {
+    let mut words = Vec::new();
+    for word in &found.facts.words {
+        words.extend(CString::new(word.as_slice()));
+    }
     let parsed = args::spawn::parse(crate::sys::arguments(words))?;
-    let args::Request::Spawn(spec) = parsed else {
+    let args::Request::Spawn(mut spec) = parsed else {
         return Err(found.problem("has no words of a spawn in its record"));
     };
-    let mut spec = *spec;
     // What was mounted, and from where, is there already.
     spec.mounts.clear();
     spec.unpack = None;
     if request.cwd.is_some() {
-        spec.cwd.clone_from(&request.cwd);
+        spec.cwd = request.cwd.take();
     }
-    if let Some((uid, gid)) = request.user.as_ref().map(|user| ids(user, inside)).transpose()? {
+    if let Some(user) = &request.user {
+        let (uid, gid) = ids(user, inside)?;
         (spec.uid, spec.gid) = (Some(uid), Some(gid));
     }
     let host = Host::look(&spec)?;
     let plan = plan::plan(&spec, &host)?;
     spec.chroot = None;
-    spec.variables.extend(request.variables.iter().cloned());
+    spec.variables.append(&mut request.variables);
     Ok((spec, plan))
 }
 
@@ -148,7 +154,7 @@ pub(crate) fn ids_in(passwd: &[u8], name: &[u8]) -> Option<(u32, u32)> {
 struct Command {
     command: Arguments,
     environment: Environment,
-    spec: Spec,
+    spec: Box<Spec>,
     plan: Plan,
     channel: Channel,
     signals: SignalState,

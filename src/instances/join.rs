@@ -1,5 +1,6 @@
 //! The namespaces of a process, entered by setns(2).
 use crate::error::{Error, quote};
+use crate::host;
 use crate::registry::process::Process;
 use crate::root::resolve::Resolver;
 use crate::spec::namespace::Namespace;
@@ -12,7 +13,7 @@ pub(super) struct Inside {
     namespaces: Vec<(Namespace, OwnedFd)>,
     root: OwnedFd,
     /// Its cgroup in the unified hierarchy.
-    cgroup: Option<String>,
+    cgroup: Option<Vec<u8>>,
 }
 
 /// Opens what there is of a process: its namespaces that are not ours, and its root.
@@ -27,27 +28,27 @@ pub(super) fn open(process: Process) -> Result<Inside, Error> {
     };
     let mut namespaces = Vec::new();
     for namespace in Namespace::ALL {
-        let what = format!("namespace {}", namespace.option());
-        let path = |who: &str| format!("/proc/{who}/ns/{}", namespace.file());
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let theirs = match rustix::fs::open(path(&pid.to_string()), flags, Mode::empty()) {
+        let path = format!("/proc/{pid}/ns/{}", namespace.file());
+        let own = host::identity(format!("/proc/self/ns/{}", namespace.file()).as_bytes());
+        let theirs = match host::open(path.as_bytes(), OFlags::RDONLY) {
             Ok(theirs) => theirs,
             // A kind that this kernel has not.
-            Err(Errno::NOENT) if rustix::fs::lstat(path("self")).is_err() => continue,
-            Err(errno) => return Err(cannot(&what, errno)),
+            Err(Errno::NOENT) if own.is_err() => continue,
+            Err(errno) => {
+                return Err(cannot(&format!("namespace {}", namespace.option()), errno));
+            }
         };
-        let inode = |status: rustix::fs::Stat| (status.st_dev, status.st_ino);
-        let own = rustix::fs::stat(path("self")).map(inode);
-        let other = rustix::fs::fstat(&theirs).map(inode);
-        if own.ok() != other.ok() {
+        if own != host::identity_of(&theirs) {
             namespaces.push((namespace, theirs));
         }
     }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(format!("/proc/{pid}/root"), flags, Mode::empty())
+    let root = format!("/proc/{pid}/root");
+    let root = host::open(root.as_bytes(), OFlags::PATH | OFlags::DIRECTORY)
         .map_err(|errno| cannot("root", errno))?;
-    let cgroup =
-        cgroup_of(&pid.to_string()).filter(|theirs| Some(theirs) != cgroup_of("self").as_ref());
+    let mut cgroup = cgroup_of(&format!("/proc/{pid}/cgroup"));
+    if cgroup == cgroup_of("/proc/self/cgroup") {
+        cgroup = None;
+    }
     if process.is_alive() {
         Ok(Inside { namespaces, root, cgroup })
     } else {
@@ -56,10 +57,14 @@ pub(super) fn open(process: Process) -> Result<Inside, Error> {
 }
 
 /// The path of a process in the unified hierarchy of cgroups(7).
-fn cgroup_of(process: &str) -> Option<String> {
-    let text = crate::host::read_file(&format!("/proc/{process}/cgroup")).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    text.lines().find_map(|line| line.strip_prefix("0::")).map(ToOwned::to_owned)
+fn cgroup_of(file: &str) -> Option<Vec<u8>> {
+    let text = host::read_file(file).ok()?;
+    for line in text.split(|byte| *byte == b'\n') {
+        if let Some(path) = line.strip_prefix(b"0::") {
+            return Some(path.to_vec());
+        }
+    }
+    None
 }
 
 impl Inside {
@@ -69,7 +74,7 @@ impl Inside {
         let directory = Resolver::new(root).directory(b"etc", false)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&*directory, c"passwd", flags, Mode::empty())?;
-        crate::host::read_open(&file)
+        host::read_open(&file)
     }
 
     /// Goes there: we ourselves, but for the PID namespace, in which our children will be.
@@ -80,18 +85,21 @@ impl Inside {
         if let Some(cgroup) = &self.cgroup {
             enter_cgroup(cgroup)?;
         }
-        let (user, others): (Vec<_>, Vec<_>) =
-            self.namespaces.into_iter().partition(|(namespace, _)| *namespace == Namespace::User);
+        let user = self.namespaces.iter().find(|(namespace, _)| *namespace == Namespace::User);
         let mut rest = Vec::new();
-        for (namespace, descriptor) in others {
-            match enter(&descriptor) {
+        rest.extend(user);
+        for one in &self.namespaces {
+            if one.0 == Namespace::User {
+                continue;
+            }
+            match enter(&one.1) {
                 Ok(()) => {}
-                Err(Errno::PERM) if !user.is_empty() => rest.push((namespace, descriptor)),
-                Err(errno) => return Err(cannot(namespace, errno)),
+                Err(Errno::PERM) if user.is_some() => rest.push(one),
+                Err(errno) => return Err(cannot(one.0, errno)),
             }
         }
-        for (namespace, descriptor) in user.into_iter().chain(rest) {
-            enter(&descriptor).map_err(|errno| cannot(namespace, errno))?;
+        for (namespace, descriptor) in rest {
+            enter(descriptor).map_err(|errno| cannot(*namespace, errno))?;
         }
         enter_root(&self.root).map_err(|errno| Error::system("enter the root", errno))
     }
@@ -110,9 +118,7 @@ fn cannot(namespace: Namespace, errno: Errno) -> Error {
 /// setns(2) of a mount namespace leads to its topmost root, which after pivot_root(2) is the
 /// process's. Where that was entered by chroot(2), it is not.
 fn enter_root(root: &OwnedFd) -> Result<(), Errno> {
-    let inode = |status: rustix::fs::Stat| (status.st_dev, status.st_ino);
-    let theirs = rustix::fs::fstat(root).map(inode)?;
-    if rustix::fs::stat(c"/").map(inode).is_ok_and(|ours| ours == theirs) {
+    if host::identity(b"/") == Ok(host::identity_of(root)?) {
         return rustix::process::chdir(c"/");
     }
     rustix::process::fchdir(root)?;
@@ -120,16 +126,11 @@ fn enter_root(root: &OwnedFd) -> Result<(), Errno> {
 }
 
 /// Before the cgroup namespace is entered: what is above it is not seen from inside.
-fn enter_cgroup(path: &str) -> Result<(), Error> {
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    for hierarchy in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
-        let file = format!("{hierarchy}{path}/cgroup.procs");
-        let attempt = || {
-            let file = rustix::fs::open(&file, flags, Mode::empty())?;
-            rustix::io::write(&file, b"0").map(drop)
-        };
-        match attempt() {
-            Ok(()) => return Ok(()),
+fn enter_cgroup(path: &[u8]) -> Result<(), Error> {
+    for hierarchy in [&b"/sys/fs/cgroup"[..], b"/sys/fs/cgroup/unified"] {
+        let file = host::open(&[hierarchy, path, b"/cgroup.procs"].concat(), OFlags::WRONLY);
+        match file.and_then(|file| rustix::io::write(&file, b"0")) {
+            Ok(_) => return Ok(()),
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(Error::system(format!("join cgroup {}", quote(path)), errno)),
         }

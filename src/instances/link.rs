@@ -1,12 +1,13 @@
 //! `link`: a pair of links straight between two instances, and a line in the hosts file of each.
 use super::{Found, join};
 use crate::error::{Error, FAILED, quote};
+use crate::host;
 use crate::link::Socket;
 use crate::mounts;
 use crate::network::{links, names, namespace};
 use crate::perform::Failure;
 use crate::registry::process::Process;
-use crate::spec::namespace::Namespaces;
+use crate::spec::namespace::{Namespace, Namespaces};
 use crate::spec::network::Cidr;
 use crate::sys::{self, Cloned};
 use core::net::{IpAddr, Ipv4Addr};
@@ -29,24 +30,23 @@ struct End {
 }
 
 impl End {
-    fn open(name: &CStr) -> Result<End, Error> {
+    fn open(name: &CStr) -> Result<Box<End>, Error> {
         let found = Found::named(name)?;
         let init = found.init()?;
-        for (file, option) in [("net", "net"), ("mnt", "mount")] {
-            let inode = |who: &str| {
-                rustix::fs::stat(format!("/proc/{who}/ns/{file}")).map(|status| status.st_ino)
-            };
-            if inode("self") == inode(&init.pid.to_string()) {
+        for namespace in [Namespace::Net, Namespace::Mount] {
+            let own = format!("/proc/self/ns/{}", namespace.file());
+            let path = format!("/proc/{}/ns/{}", init.pid, namespace.file());
+            if host::identity(own.as_bytes()) == host::identity(path.as_bytes()) {
+                let option = namespace.option();
                 return Err(found.problem(&format!("has no {option} namespace of its own")));
             }
         }
         let attempt = format!("open the net namespace of instance {}", quote(name.to_bytes()));
         let open = || {
-            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             let path = format!("/proc/{}/ns/net", init.pid);
-            let namespace = rustix::fs::open(path, flags, Mode::empty())?;
+            let namespace = host::open(path.as_bytes(), OFlags::RDONLY)?;
             let socket = namespace::socket_in(&namespace)?;
-            Ok(End { name: name.to_owned(), init, namespace, socket })
+            Ok(Box::new(End { name: name.to_owned(), init, namespace, socket }))
         };
         open().map_err(|errno: Errno| {
             Error::system(attempt, errno)
@@ -55,9 +55,10 @@ impl End {
     }
 
     /// Gives the link that leads to the other its address, and brings it up.
-    fn set_up(&mut self, link: &CStr, address: Cidr) -> Result<(), Failure> {
+    fn set_up(&mut self, link: &CStr, address: IpAddr) -> Result<(), Failure> {
         let index = self.socket.find(link.to_bytes())?.ok_or(Errno::NODEV)?.index;
-        self.socket.address(Verb::Create, links::address_of(index, address))?;
+        let address = links::address_of(index, Cidr { address, prefix: 30 });
+        self.socket.address(Verb::Create, address)?;
         self.socket.bring_up(index)
     }
 }
@@ -69,7 +70,7 @@ pub(super) fn run(one: &CStr, other: &CStr) -> Result<u8, Error> {
         return Err(Error::plain(format!("{what}: that is one instance")));
     }
     let (mut one, mut other) = (End::open(one)?, End::open(other)?);
-    let failed = |failure: Failure| Error::system(what, failure.errno).maybe_hint(failure.reason);
+    let failed = |failure: Failure| failure.of(what);
     let [first, second] = connect(&mut one, &mut other).map_err(failed)?;
     add_host(&one, &other.name, second)?;
     add_host(&other, &one.name, first)?;
@@ -95,9 +96,8 @@ fn connect(one: &mut End, other: &mut End) -> Result<[IpAddr; 2], Failure> {
         ..Link::default()
     };
     one.socket.link(Verb::Create, link)?;
-    let address = |address| Cidr { address, prefix: 30 };
-    let result = one.set_up(&to_other, address(first));
-    if let Err(failure) = result.and_then(|()| other.set_up(&to_one, address(second))) {
+    let result = one.set_up(&to_other, first);
+    if let Err(failure) = result.and_then(|()| other.set_up(&to_one, second)) {
         let _ = links::remove_link(&mut one.socket, &to_other);
         return Err(failure);
     }
@@ -182,9 +182,8 @@ fn in_child(work: &mut dyn FnMut() -> u8) -> Result<u8, Error> {
 }
 
 fn append(line: &str) -> Result<(), Errno> {
-    let mut text = crate::host::read_file("/etc/hosts")?;
-    let device = |path: &CStr| rustix::fs::stat(path).map(|status| status.st_dev);
-    if device(HOSTS)? != device(c"/etc")? {
+    let mut text = host::read_file("/etc/hosts")?;
+    if host::identity(HOSTS.to_bytes())?.0 != host::identity(b"/etc")?.0 {
         // It is mounted there, and so the instance's own.
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
         let file = rustix::fs::open(HOSTS, flags, Mode::empty())?;

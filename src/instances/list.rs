@@ -11,19 +11,33 @@ pub(super) fn run(json: bool, names: bool) -> Result<u8, Error> {
     if let Some(state) = State::look()? {
         for name in state.names()? {
             // One that has ended since is none any more.
-            all.extend(Found::look(&state, &name)?);
+            if let Some(found) = Found::look(&state, &name)? {
+                all.push(found);
+            }
         }
     }
-    let text = if json {
-        let objects: Vec<String> = all.iter().map(object).collect();
-        format!("[{}]\n", objects.join(",\n "))
+    let mut text = String::new();
+    if json {
+        text.push('[');
+        for found in &all {
+            if text.len() > 1 {
+                text.push_str(",\n ");
+            }
+            text.push_str(&object(found));
+        }
+        text.push_str("]\n");
     } else if names {
-        all.iter().map(|found| format!("{}\n", found.name.to_string_lossy())).collect()
+        for found in &all {
+            text.push_str(&found.name.to_string_lossy());
+            text.push('\n');
+        }
     } else {
         let mut rows = vec![COLUMNS.map(str::to_owned)];
-        rows.extend(all.iter().map(row));
-        table(&rows)
-    };
+        for found in &all {
+            rows.push(row(found));
+        }
+        text = table(&rows);
+    }
     crate::print(text.as_bytes())
 }
 
@@ -46,7 +60,9 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
         for (at, (width, cell)) in widths.iter().zip(row).enumerate() {
             table.push_str(cell);
             if at + 1 < N {
-                table.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
+                for _ in cell.chars().count()..width + 2 {
+                    table.push(' ');
+                }
             }
         }
         table.push('\n');

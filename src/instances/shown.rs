@@ -1,8 +1,8 @@
 //! How an instance is shown: as a line of a table, and as JSON (RFC 8259).
 use super::Found;
 use crate::registry::facts::Stage;
+use crate::registry::process::Process;
 use crate::registry::record::seconds_since_boot;
-use crate::registry::undo::Undo;
 use crate::walk::report::json_string;
 
 impl Stage {
@@ -32,21 +32,34 @@ pub(super) fn row(found: &Found) -> [String; 8] {
     let is_alive = matches!(stage, Stage::Starting | Stage::Running);
     let pid = facts.init.filter(|_| is_alive).map(|init| init.pid.to_string());
     let root = facts.root.as_ref().map(|root| plain(root.as_bytes()));
-    let joined = |words: &[Vec<u8>], between| {
-        let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
-        words.join(between)
-    };
-    let or_nothing = |text: String| if text.is_empty() { "-".to_owned() } else { text };
-    [
+    let mut row = [
         plain(found.name.as_bytes()),
-        or_nothing(pid.unwrap_or_default()),
+        pid.unwrap_or_default(),
         state,
-        or_nothing(age(found).map(short).unwrap_or_default()),
-        or_nothing(joined(&facts.namespaces, ",")),
-        or_nothing(root.unwrap_or_default()),
-        or_nothing(joined(&facts.addresses, ",")),
-        or_nothing(joined(&facts.command, " ")),
-    ]
+        age(found).map(short).unwrap_or_default(),
+        plain(&joined(&facts.namespaces, b',')),
+        root.unwrap_or_default(),
+        plain(&joined(&facts.addresses, b',')),
+        plain(&joined(&facts.command, b' ')),
+    ];
+    for cell in &mut row {
+        if cell.is_empty() {
+            cell.push('-');
+        }
+    }
+    row
+}
+
+/// Words with something between them.
+fn joined(words: &[Vec<u8>], between: u8) -> Vec<u8> {
+    let mut joined = Vec::new();
+    for word in words {
+        if !joined.is_empty() {
+            joined.push(between);
+        }
+        joined.extend_from_slice(word);
+    }
+    joined
 }
 
 /// All that is known of it.
@@ -57,30 +70,40 @@ pub(super) fn object(found: &Found) -> String {
     object.text("name", found.name.as_bytes());
     object.text("state", stage.name().as_bytes());
     if let Stage::Ended(status) = stage {
-        object.raw("status", &status.to_string());
+        object.number("status", status.into());
     }
     if let (Stage::Starting | Stage::Running, Some(init)) = (stage, facts.init) {
-        object.raw("pid", &init.pid.to_string());
+        object.number("pid", number_of(init));
     }
     if let Some(launcher) = facts.holder() {
-        object.raw("launcher", &launcher.pid.to_string());
+        object.number("launcher", number_of(launcher));
     }
     if let Some(age) = age(found) {
-        object.raw("age", &age.to_string());
+        object.number("age", age);
     }
-    object.list("namespaces", facts.namespaces.iter().map(Vec::as_slice));
+    object.list("namespaces", &facts.namespaces);
     if let Some(root) = &facts.root {
         object.text("root", root.as_bytes());
     }
-    object.list("addresses", facts.addresses.iter().map(Vec::as_slice));
-    object.list("command", facts.command.iter().map(Vec::as_slice));
-    object.list("spawn", facts.words.iter().map(Vec::as_slice));
-    object.list("postexec", facts.postexec.iter().map(|hook| hook.as_bytes()));
-    let undo = |(undo, _): &(Undo, bool)| undo.words().join(&b' ');
-    let undo: Vec<Vec<u8>> = facts.undo.iter().map(undo).collect();
-    object.list("undo", undo.iter().map(Vec::as_slice));
+    object.list("addresses", &facts.addresses);
+    object.list("command", &facts.command);
+    object.list("spawn", &facts.words);
+    let mut postexec = Vec::new();
+    for hook in &facts.postexec {
+        postexec.push(hook.as_bytes().to_vec());
+    }
+    object.list("postexec", &postexec);
+    let mut entries = Vec::new();
+    for (undo, _) in &facts.undo {
+        entries.push(joined(&undo.words(), b' '));
+    }
+    object.list("undo", &entries);
     object.0.push('}');
     object.0
+}
+
+fn number_of(process: Process) -> u64 {
+    process.pid.as_raw_nonzero().get().unsigned_abs().into()
 }
 
 /// An object of JSON that is being written.
@@ -100,10 +123,20 @@ impl Object {
         self.raw(key, &json_string(&String::from_utf8_lossy(value)));
     }
 
-    fn list<'a>(&mut self, key: &str, values: impl Iterator<Item = &'a [u8]>) {
-        let values: Vec<String> =
-            values.map(|value| json_string(&String::from_utf8_lossy(value))).collect();
-        self.raw(key, &format!("[{}]", values.join(",")));
+    fn number(&mut self, key: &str, value: u64) {
+        self.raw(key, &value.to_string());
+    }
+
+    fn list(&mut self, key: &str, values: &[Vec<u8>]) {
+        let mut list = String::from("[");
+        for value in values {
+            if list.len() > 1 {
+                list.push(',');
+            }
+            list.push_str(&json_string(&String::from_utf8_lossy(value)));
+        }
+        list.push(']');
+        self.raw(key, &list);
     }
 }
 
@@ -115,12 +148,13 @@ fn age(found: &Found) -> Option<u64> {
 
 /// So many seconds in the largest unit that fits.
 fn short(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", seconds / 60),
-        3600..86400 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86400),
-    }
+    let (number, unit) = match seconds {
+        0..60 => (seconds, 's'),
+        60..3600 => (seconds / 60, 'm'),
+        3600..86400 => (seconds / 3600, 'h'),
+        _ => (seconds / 86400, 'd'),
+    };
+    format!("{number}{unit}")
 }
 
 /// On one line, whatever it holds.

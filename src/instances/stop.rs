@@ -6,14 +6,14 @@ use crate::registry::facts::{Facts, Stage};
 use crate::registry::process::Process;
 use rustix::io::Errno;
 use std::ffi::CStr;
-use std::time::Duration;
+use unshared_init::number::SECOND;
 use unshared_init::signal::Signal;
 
 /// How long a launcher may take to clean up, once everything inside has been killed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: u64 = 30 * SECOND;
 
 /// Longer than anything runs.
-const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+const FOR_EVER: u64 = u32::MAX as u64 * SECOND;
 
 /// Sends a signal to the first process of an instance, which passes it on if it is our init.
 pub(super) fn signal(name: &CStr, signal: Signal) -> Result<u8, Error> {
@@ -39,7 +39,7 @@ pub(super) fn stop(name: &CStr, grace: u64) -> Result<u8, Error> {
             Err(errno) => Err(Error::system(format!("send a signal to pid {}", to.pid), errno)),
         };
         send(first, Signal::TERM)?;
-        if !launcher.wait(Duration::from_nanos(grace)) {
+        if !launcher.wait(grace) {
             // There may be a first process by now.
             let facts = Facts::read(&found.file).unwrap_or_default();
             send(facts.init.unwrap_or(launcher), Signal::KILL)?;

@@ -1,12 +1,13 @@
 //! The console: messages of PID 1, and the terminal of the payload.
+use crate::host::read_file;
 use crate::sys::machine::terminal_of;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Dev, Mode, OFlags, makedev, open};
-use rustix::io::{read, write};
-use std::fs::read_to_string;
+use rustix::io::write;
+use unshared_init::number::decimal;
 
 /// The level that our messages have in the kernel's log: a notice.
-const LEVEL: u32 = 5;
+const LEVEL: u64 = 5;
 
 /// Says a line, in the kernel's log and on the console, and never waits for somebody to read it.
 pub(super) fn say(text: &str) {
@@ -24,9 +25,9 @@ pub(super) fn say(text: &str) {
 
 /// Whether the kernel itself writes such messages to the console.
 fn is_shown() -> bool {
-    let levels = read_to_string("/proc/sys/kernel/printk").unwrap_or_default();
-    let level = levels.split_ascii_whitespace().next().and_then(|level| level.parse().ok());
-    level.is_some_and(|level: u32| level > LEVEL)
+    let levels = read_file("/proc/sys/kernel/printk").unwrap_or_default();
+    let level = levels.split(u8::is_ascii_whitespace).next().and_then(decimal);
+    level.is_some_and(|level| level > LEVEL)
 }
 
 /// Reads of it wait for nothing, nor do writes.
@@ -39,7 +40,9 @@ fn open_terminal(path: &[u8]) -> rustix::io::Result<OwnedFd> {
 /// would make us wait.
 pub(super) fn leave_streams() {
     // Otherwise the kernel's log drops what we say all at once. It wants a whole line.
-    let _ = std::fs::write("/proc/sys/kernel/printk_devkmsg", "on\n");
+    if let Ok(file) = open(c"/proc/sys/kernel/printk_devkmsg", OFlags::WRONLY, Mode::empty()) {
+        let _ = write(&file, b"on\n");
+    }
     if let Ok(null) = open(c"/dev/null", OFlags::RDWR, Mode::empty()) {
         become_streams(null);
     }
@@ -79,14 +82,16 @@ fn become_streams(file: OwnedFd) {
 /// session.
 pub(super) fn terminal() -> Option<(Vec<u8>, Dev)> {
     let (major, minor) = terminal_of(&open_terminal(b"/dev/console").ok()?).ok()?;
-    let path = format!("/sys/dev/char/{major}:{minor}/uevent");
-    let event = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    // Not std::fs::read, which takes a page of the heap for it.
-    let mut bytes = [0; 256];
-    let length = read(&event, &mut bytes).ok()?;
-    let mut lines = bytes.get(..length)?.split(|byte| *byte == b'\n');
+    let path = device_of(&format!("/sys/dev/char/{major}:{minor}/uevent"))?;
+    Some((path, makedev(major, minor)))
+}
+
+/// The path of the device whose `uevent` that is.
+pub(super) fn device_of(event: &str) -> Option<Vec<u8>> {
+    let event = read_file(event).ok()?;
+    let mut lines = event.split(|byte| *byte == b'\n');
     let name = lines.find_map(|line| line.strip_prefix(b"DEVNAME="))?;
-    Some(([b"/dev/", name].concat(), makedev(major, minor)))
+    Some([b"/dev/", name].concat())
 }
 
 /// In a child: a session of its own, with that terminal, or /dev/null, as its streams.

@@ -1,11 +1,13 @@
 //! The device that a word names: by its path, or by what is written on it.
 use super::partition;
 use crate::disk::Identity;
-use rustix::fs::{Mode, OFlags};
-use std::ffi::CString;
+use crate::host;
+use rustix::fd::AsFd;
+use rustix::fs::OFlags;
+use std::ffi::{CStr, CString};
 
 /// Whether a device has that written on it.
-type Has = fn(&str, &[u8]) -> bool;
+type Has = fn(&CStr, &[u8]) -> bool;
 
 /// `/dev/NAME`, `LABEL=`, `UUID=`, `PARTUUID=` or `PARTLABEL=`; `None` where there is none yet.
 pub(super) fn find(name: &[u8]) -> Option<CString> {
@@ -22,7 +24,7 @@ pub(super) fn find(name: &[u8]) -> Option<CString> {
     for (tag, has) in TAGS {
         if let Some(value) = name.strip_prefix(tag) {
             let device = devices().into_iter().find(|device| has(device, value))?;
-            return CString::new(format!("/dev/{device}")).ok();
+            return CString::new([b"/dev/", device.as_bytes()].concat()).ok();
         }
     }
     let path = CString::new(name).ok()?;
@@ -30,17 +32,17 @@ pub(super) fn find(name: &[u8]) -> Option<CString> {
 }
 
 /// The names of all block devices, in an order that is always the same.
-fn devices() -> Vec<String> {
-    let entries = std::fs::read_dir("/sys/class/block").into_iter().flatten().flatten();
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+fn devices() -> Vec<CString> {
+    let mut names = Vec::new();
+    if let Ok(folder) = host::open(b"/sys/class/block", OFlags::RDONLY | OFlags::DIRECTORY) {
+        let _ = host::entries(folder.as_fd(), &mut |name, _| names.push(name.to_owned()));
+    }
     names.sort_unstable();
     names
 }
 
-fn identity(device: &str) -> Option<Identity> {
-    let path = format!("/dev/{device}");
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+fn identity(device: &CStr) -> Option<Identity> {
+    let file = host::open(&[b"/dev/", device.to_bytes()].concat(), OFlags::RDONLY).ok()?;
     crate::disk::identify(&file)
 }
 

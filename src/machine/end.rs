@@ -3,6 +3,7 @@ use super::console::say;
 use super::settings::End;
 use super::watchdog::Watchdog;
 use crate::error::Error;
+use crate::host::read_file;
 use crate::proc;
 use crate::spec::namespace::Namespaces;
 use crate::sys::{self, Cloned};
@@ -106,13 +107,13 @@ pub(super) fn perform(what: What, ends: &Ends<'_>) -> ! {
             End::Reboot
         }
     };
-    in_child(FOR_DISKS, ends, leave_disks);
+    in_child(FOR_DISKS, ends, &leave_disks);
     match end {
         End::Halt => ends.watchdog.stop(),
         End::PowerOff | End::Reboot => ends.watchdog.starve(),
     }
     // A halted kernel ends the process that asked for it, and PID 1 must not end.
-    in_child(u64::MAX, ends, || {
+    in_child(u64::MAX, ends, &|| {
         let _ = reboot(command_for(end));
     });
     say("reboot(2) came back");
@@ -156,11 +157,11 @@ pub(super) fn rest() -> ! {
 fn stop_all(ends: &Ends<'_>) {
     send_to_all(Signal::TERM);
     send_to_all(Signal::CONT);
-    if reap(now().saturating_add(ends.grace), ends, |_| false) == Left::Nothing {
+    if reap(now().saturating_add(ends.grace), ends, None) == Left::Nothing {
         return;
     }
-    in_child(AFTER_KILL, ends, || send_to_all(Signal::KILL));
-    reap(now().saturating_add(AFTER_KILL), ends, |_| false);
+    in_child(AFTER_KILL, ends, &|| send_to_all(Signal::KILL));
+    reap(now().saturating_add(AFTER_KILL), ends, None);
 }
 
 /// What [`reap`] leaves.
@@ -170,13 +171,13 @@ enum Left {
     Processes,
 }
 
-/// Collects children until none is left, `enough` is told that one has ended and says so, the time is
-/// there, or somebody is impatient.
-fn reap(until: u64, ends: &Ends<'_>, enough: impl Fn(Pid) -> bool) -> Left {
+/// Collects children until none is left, that one has ended, the time is there, or somebody is
+/// impatient.
+fn reap(until: u64, ends: &Ends<'_>, one: Option<Pid>) -> Left {
     let mut asked = false;
     loop {
         match next_change() {
-            Ok(Some((pid, _))) if enough(pid) => return Left::Processes,
+            Ok(Some((pid, _))) if one == Some(pid) => return Left::Processes,
             Ok(Some(_)) => {}
             Err(_) => return Left::Nothing,
             Ok(None) => match wait_for_signal(Some(until.saturating_sub(now()))) {
@@ -195,14 +196,14 @@ fn reap(until: u64, ends: &Ends<'_>, enough: impl Fn(Pid) -> bool) -> Left {
 }
 
 /// Does something that may take for ever in a child, which is waited for only so long.
-fn in_child(time: u64, ends: &Ends<'_>, work: impl FnOnce()) {
+fn in_child(time: u64, ends: &Ends<'_>, work: &dyn Fn()) {
     match sys::clone_into(Namespaces::default(), None) {
         Ok(Cloned::Child { .. }) => {
             work();
             unshared_init::sys::exit(0);
         }
         Ok(Cloned::Parent(child)) => {
-            reap(now().saturating_add(time), ends, |pid| pid == child);
+            reap(now().saturating_add(time), ends, Some(child));
         }
         // No memory, or no number: then it takes as long as it takes.
         Err(_) => work(),
@@ -212,19 +213,18 @@ fn in_child(time: u64, ends: &Ends<'_>, work: impl FnOnce()) {
 /// Child of PID 1: writes what is to be written, and unmounts what can be.
 fn leave_disks() {
     sync();
-    let swaps = std::fs::read("/proc/swaps").unwrap_or_default();
+    let swaps = read_file("/proc/swaps").unwrap_or_default();
     for swap in proc::lines(&swaps).skip(1) {
         let _ = sys::machine::swap_off(&path(proc::field(swap, 0)));
     }
-    let mounts = std::fs::read("/proc/mounts").unwrap_or_default();
-    let targets: Vec<CString> =
-        proc::lines(&mounts).map(|line| path(proc::field(line, 1))).collect();
+    let mounts = read_file("/proc/mounts").unwrap_or_default();
     // What was mounted last is first: it may be below what was mounted before.
-    for target in targets.iter().rev() {
-        let kept = [c"/", c"/dev", c"/proc"].contains(&target.as_c_str());
-        if kept || rustix::mount::unmount(target, UnmountFlags::NOFOLLOW).is_err() {
+    for line in mounts.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let target = path(proc::field(line, 1));
+        let kept = matches!(target.as_bytes(), b"/" | b"/dev" | b"/proc");
+        if kept || rustix::mount::unmount(&target, UnmountFlags::NOFOLLOW).is_err() {
             let flags = MountFlags::RDONLY;
-            let _ = rustix::mount::mount_remount(target, flags, c"");
+            let _ = rustix::mount::mount_remount(&target, flags, c"");
         }
     }
     sync();

@@ -4,14 +4,13 @@ mod index;
 
 use super::console::say;
 use crate::error::{Error, quote};
+use crate::host;
 pub(crate) use index::{FILES, Index};
 use index::{is_same, stem};
-use rustix::fs::{Mode, OFlags};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use std::collections::BTreeSet;
-use std::ffi::CString;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::ffi::{CStr, CString};
 
 /// Loads a module, or those that stand for an alias, with all that they need.
 pub(crate) fn load(index: &Index, name: &[u8]) -> Result<(), Error> {
@@ -26,8 +25,10 @@ pub(crate) fn load(index: &Index, name: &[u8]) -> Result<(), Error> {
         let problem = format!("there is no module {} in {}", quote(name), index.folder);
         return Err(Error::plain(problem));
     }
-    for file in modules.into_iter().filter_map(|module| index.files(module)).flatten() {
-        insert(index, file)?;
+    for module in modules {
+        for file in index.files(module).unwrap_or_default() {
+            insert(index, file)?;
+        }
     }
     Ok(())
 }
@@ -35,14 +36,18 @@ pub(crate) fn load(index: &Index, name: &[u8]) -> Result<(), Error> {
 /// Loads what the modalias files of devices ask for, until no new module brings new devices. What
 /// cannot be loaded is told: another module may do for its device.
 pub(super) fn coldplug(index: &Index) {
-    let mut seen = BTreeSet::new();
+    // Sorted.
+    let mut seen: Vec<Vec<u8>> = Vec::new();
     loop {
         let mut aliases = Vec::new();
-        find_aliases(Path::new("/sys/devices"), &mut aliases);
+        if let Ok(devices) = open(CWD, c"/sys/devices", true) {
+            find_aliases(&devices, &mut aliases);
+        }
         let before = seen.len();
         for alias in aliases {
-            if !seen.insert(alias.clone()) {
-                continue;
+            match seen.binary_search(&alias) {
+                Ok(_) => continue,
+                Err(place) => seen.insert(place, alias.clone()),
             }
             for module in index.by_alias(&alias) {
                 if index.is_here(module)
@@ -59,39 +64,47 @@ pub(super) fn coldplug(index: &Index) {
 }
 
 /// The contents of all files called modalias; links lead to what is seen anyway.
-fn find_aliases(folder: &Path, aliases: &mut Vec<Vec<u8>>) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            find_aliases(&entry.path(), aliases);
-        } else if entry.file_name().as_bytes() == b"modalias"
-            && let Ok(alias) = std::fs::read(entry.path())
-        {
-            let alias = alias.trim_ascii().to_vec();
+fn find_aliases(folder: &OwnedFd, aliases: &mut Vec<Vec<u8>>) {
+    let _ = host::entries(folder.as_fd(), &mut |name, kind| {
+        let is_folder = kind == FileType::Directory;
+        if !is_folder && name != c"modalias" {
+            return;
+        }
+        let Ok(file) = open(folder, name, is_folder) else { return };
+        if is_folder {
+            find_aliases(&file, aliases);
+        } else {
+            let alias = host::read_open(&file).unwrap_or_default().trim_ascii().to_vec();
             if !alias.is_empty() {
                 aliases.push(alias);
             }
         }
-    }
+    });
+}
+
+fn open(folder: impl AsFd, name: &CStr, is_folder: bool) -> Result<OwnedFd, Errno> {
+    let kind = if is_folder { OFlags::DIRECTORY } else { OFlags::empty() };
+    rustix::fs::openat(folder, name, kind | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// finit_module(2), or init_module(2) for a file that the kernel may not be able to decompress.
 fn insert(index: &Index, file: &[u8]) -> Result<(), Error> {
-    let name: Vec<u8> =
-        stem(file).iter().map(|byte| if *byte == b'-' { b'_' } else { *byte }).collect();
-    let state = [b"/sys/module/", &name[..], b"/initstate"].concat();
-    if rustix::fs::stat(state.as_slice()).is_ok() {
+    let mut name = stem(file).to_vec();
+    for byte in &mut name {
+        if *byte == b'-' {
+            *byte = b'_';
+        }
+    }
+    if host::identity(&[b"/sys/module/", &name[..], b"/initstate"].concat()).is_ok() {
         return Ok(());
     }
-    let path = PathBuf::from(&index.folder).join(std::ffi::OsStr::from_bytes(file));
+    let path = [index.folder.as_bytes(), b"/", file].concat();
     let parameters = parameters(&super::command_line(), &name);
     let inserted = if file.ends_with(b".ko") {
-        rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        host::open(&path, OFlags::RDONLY)
             .and_then(|file| rustix::system::finit_module(file, &parameters, 0))
     } else {
-        let path = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
+        let path = CString::new(path).unwrap_or_default();
         rustix::system::init_module(&crate::root::decompressed(&path)?, &parameters)
     };
     match inserted {
@@ -116,7 +129,9 @@ pub(super) fn parameters(words: &super::words::Words, module: &[u8]) -> CString 
         if let Some(value) = &word.value {
             let quoted = value.iter().any(u8::is_ascii_whitespace);
             let mark = if quoted { &b"\""[..] } else { b"" };
-            text.extend_from_slice(&[b"=", mark, value, mark].concat());
+            for part in [b"=", mark, value, mark] {
+                text.extend_from_slice(part);
+            }
         }
         text.push(b' ');
     }

@@ -1,7 +1,10 @@
 //! Partitions by what their disk's table says of them: GPT, and the numbers of an MBR.
+use super::console::device_of;
+use crate::host::{open, read_number};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use rustix::io::pread;
+use std::ffi::CStr;
 
 /// What a table says.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,24 +14,19 @@ pub(super) struct Partition {
 }
 
 /// Looks at the disk that a partition is of; `None` for what is no partition.
-pub(super) fn look(device: &str) -> Option<Partition> {
-    let folder = format!("/sys/class/block/{device}");
+pub(super) fn look(device: &CStr) -> Option<Partition> {
+    let folder = format!("/sys/class/block/{}", device.to_str().ok()?);
     let number = read_number(&format!("{folder}/partition"))?;
     // The link leads to a folder in that of the disk.
-    let place = std::fs::canonicalize(&folder).ok()?;
-    let disk = place.parent()?;
-    let sector = read_number(&format!("{}/queue/logical_block_size", disk.display()))?;
-    let path = format!("/dev/{}", disk.file_name()?.to_str()?);
-    let disk = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let sector = read_number(&format!("{folder}/../queue/logical_block_size"))?;
+    let path = device_of(&format!("{folder}/../uevent"))?;
+    let disk = open(&path, OFlags::RDONLY).ok()?;
     of_gpt(&disk, sector, number).or_else(|| of_mbr(&disk, number))
 }
 
-fn read_number(path: &str) -> Option<u64> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
 pub(super) fn of_gpt(disk: &OwnedFd, sector: u64, number: u64) -> Option<Partition> {
-    let header: [u8; 92] = read(disk, sector)?;
+    let mut header = [0; 92];
+    read(disk, sector, &mut header)?;
     if !header.starts_with(b"EFI PART") {
         return None;
     }
@@ -37,30 +35,44 @@ pub(super) fn of_gpt(disk: &OwnedFd, sector: u64, number: u64) -> Option<Partiti
     let size = u32::from_le_bytes(*header.get(84..)?.first_chunk()?);
     let index = number.checked_sub(1).filter(|index| *index < u64::from(count))?;
     let place = entries.checked_mul(sector)?.checked_add(index.checked_mul(size.into())?)?;
-    let entry: [u8; 128] = read(disk, place)?;
+    let mut entry = [0; 128];
+    read(disk, place, &mut entry)?;
     Some(Partition { uuid: guid(entry.get(16..)?.first_chunk()?), label: name(entry.get(56..)?) })
 }
 
 /// Its first three fields are little-endian.
 fn guid(bytes: &[u8; 16]) -> String {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
-    let [i, j, node @ ..] = rest;
-    let node: String = node.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{d:02x}{c:02x}{b:02x}{a:02x}-{f:02x}{e:02x}-{h:02x}{g:02x}-{i:02x}{j:02x}-{node}")
+    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let mut text = String::new();
+    for (place, index) in ORDER.into_iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{:02x}", bytes.get(index).copied().unwrap_or_default()));
+    }
+    text
 }
 
 /// UTF-16, up to the first zero.
 fn name(bytes: &[u8]) -> Vec<u8> {
-    let (units, _) = bytes.as_chunks::<2>();
-    let units = units.iter().map(|unit| u16::from_le_bytes(*unit)).take_while(|unit| *unit != 0);
-    let text: String =
-        char::decode_utf16(units).map(|one| one.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    let mut units = Vec::new();
+    for unit in bytes.as_chunks::<2>().0 {
+        match u16::from_le_bytes(*unit) {
+            0 => break,
+            unit => units.push(unit),
+        }
+    }
+    let mut text = String::new();
+    for one in char::decode_utf16(units) {
+        text.push(one.unwrap_or(char::REPLACEMENT_CHARACTER));
+    }
     text.into_bytes()
 }
 
 /// The number of the disk, and that of the partition.
 pub(super) fn of_mbr(disk: &OwnedFd, number: u64) -> Option<Partition> {
-    let sector: [u8; 512] = read(disk, 0)?;
+    let mut sector = [0; 512];
+    read(disk, 0, &mut sector)?;
     if !sector.ends_with(&[0x55, 0xaa]) {
         return None;
     }
@@ -69,9 +81,9 @@ pub(super) fn of_mbr(disk: &OwnedFd, number: u64) -> Option<Partition> {
         .then(|| Partition { uuid: format!("{signature:08x}-{number:02x}"), label: Vec::new() })
 }
 
-fn read<const N: usize>(disk: &OwnedFd, place: u64) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    (pread(disk, &mut bytes[..], place).ok()? == N).then_some(bytes)
+fn read(disk: &OwnedFd, place: u64, bytes: &mut [u8]) -> Option<()> {
+    let length = bytes.len();
+    (pread(disk, bytes, place).ok()? == length).then_some(())
 }
 
 #[cfg(test)]

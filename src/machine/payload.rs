@@ -79,18 +79,22 @@ impl Payload for Main<'_> {
 
 /// The words of what is to be executed.
 fn words(run: &Run) -> Vec<CString> {
-    let words: Vec<Vec<u8>> = match run {
-        Run::Command(words) => words.clone(),
+    let mut words = Vec::new();
+    let mut add = |word: &[u8]| words.push(CString::new(word).unwrap_or_default());
+    match run {
+        Run::Command(command) => command.iter().for_each(|word| add(word)),
         Run::Expression(expression) if rustix::fs::access(SHELL, Access::EXEC_OK).is_ok() => {
-            vec![SHELL.to_bytes().to_vec(), b"-c".to_vec(), expression.clone()]
+            [SHELL.to_bytes(), b"-c", expression].into_iter().for_each(add);
         }
-        Run::Expression(expression) => expression
-            .split(u8::is_ascii_whitespace)
-            .filter(|word| !word.is_empty())
-            .map(<[u8]>::to_vec)
-            .collect(),
-    };
-    words.into_iter().map(|word| CString::new(word).unwrap_or_default()).collect()
+        Run::Expression(expression) => {
+            for word in expression.split(u8::is_ascii_whitespace) {
+                if !word.is_empty() {
+                    add(word);
+                }
+            }
+        }
+    }
+    words
 }
 
 /// The environment that the kernel gave to us, and what is missing in it.
@@ -103,9 +107,12 @@ fn environment(terminal: Option<&[u8]>) -> Environment {
     let term = if is_screen { c"TERM=linux" } else { c"TERM=vt220" };
     let inherited = Environment::inherited();
     let has_path = inherited.get(b"PATH").is_some();
-    let kept = inherited.filter(|entry| !entry.to_bytes().starts_with(b"TERM="));
-    let mut entries: Vec<CString> = kept.map(CStr::to_owned).collect();
-    entries.push(term.to_owned());
+    let mut entries = vec![term.to_owned()];
+    for entry in inherited {
+        if !entry.to_bytes().starts_with(b"TERM=") {
+            entries.push(entry.to_owned());
+        }
+    }
     if !has_path {
         entries.push(path.to_owned());
     }

@@ -8,7 +8,7 @@ use super::settings::{Interface, Root, Settings};
 use super::switch_root::{PLACE, is_initramfs};
 use crate::disk;
 use crate::error::{Error, quote};
-use crate::link::Socket;
+use crate::link::{Found, Socket};
 use crate::perform::Failure;
 use crate::spec::namespace::Namespaces;
 use crate::sys::{self, Cloned};
@@ -17,10 +17,9 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::process::Pid;
 use std::ffi::{CStr, CString};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::{Duration, Instant};
 use unshared_init::signal::{Sender, Signal};
 use unshared_init::supervise::{Payload, Started};
+use unshared_init::sys::now;
 use unshared_netlink::address::Address;
 use unshared_netlink::message::Verb;
 use unshared_netlink::route::Route;
@@ -76,29 +75,31 @@ fn prepare(settings: &Settings) -> Result<(), Error> {
 /// Gives an interface its address, and a way to everybody else.
 fn bring_up(interface: &Interface) -> Result<(), Error> {
     let name = quote(&interface.name);
-    let failed = |what: &str| {
-        let attempt = format!("{what} {name}");
-        move |failure: Failure| Error::system(attempt, failure.errno).maybe_hint(failure.reason)
-    };
-    let attempt = format!("look for {name}");
-    let mut socket = Socket::open().map_err(|errno| Error::system(attempt.clone(), errno))?;
-    let found = socket.find(&interface.name).map_err(failed("look for"))?;
-    let found = found.ok_or_else(|| Error::plain(format!("there is no interface {name}")))?;
-    socket.bring_up(found.index).map_err(failed("bring up"))?;
-    let address = Address::new(found.index, interface.address, interface.prefix);
+    let mut what = "look for";
+    let result = connect(interface, &mut what);
+    if result.map_err(|failure| failure.of(format!("{what} {name}")))? {
+        return Ok(());
+    }
+    Err(Error::plain(format!("there is no interface {name}")))
+}
+
+/// Whether there is one. `what` is what is done at the moment.
+fn connect(interface: &Interface, what: &mut &str) -> Result<bool, Failure> {
+    let mut socket = Socket::open()?;
+    let Some(Found { index, .. }) = socket.find(&interface.name)? else { return Ok(false) };
+    *what = "bring up";
+    socket.bring_up(index)?;
+    *what = "set the address of";
+    let address = Address::new(index, interface.address, interface.prefix);
     // From an init before us it may have both.
     let verb = Verb::Replace;
-    socket.address(verb, address).map_err(failed("set the address of"))?;
+    socket.address(verb, address)?;
     if let Some(gateway) = interface.gateway {
-        let everywhere: IpAddr = match gateway {
-            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let route =
-            Route { gateway: Some(gateway), index: Some(found.index), ..Route::new(everywhere, 0) };
-        socket.route(verb, route).map_err(failed("set the route by"))?;
+        *what = "set the route by";
+        let route = Route { index: Some(index), ..Route::default_through(gateway) };
+        socket.route(verb, route)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Waits for the device, mounts it, and looks whether its init is there.
@@ -131,17 +132,17 @@ fn nothing_on(device: &CStr) -> Error {
 }
 
 fn wait_for(root: &Root, settings: &Settings, index: Option<&Index>) -> Result<CString, Error> {
-    let until = Instant::now() + Duration::from_nanos(root.wait);
+    let until = now().saturating_add(root.wait);
     loop {
         if let Some(device) = device::find(&root.device) {
             return Ok(device);
         }
-        if Instant::now() >= until {
+        if now() >= until {
             let seconds = root.wait / unshared_init::number::SECOND;
             let problem = format!("no root device {}", quote(&root.device));
             return Err(Error::plain(problem).hint(format!("waited {seconds} seconds")));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(std::time::Duration::from_millis(50));
         if let Some(index) = index
             && settings.coldplug
         {

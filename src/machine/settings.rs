@@ -157,7 +157,9 @@ impl Settings {
                 _ => {}
             }
             if let Some(name) = own_name(&word.name)
-                && settings.set(&mut root, &name, word.value.as_deref()).is_none()
+                && !str::from_utf8(&name).is_ok_and(|name| {
+                    settings.set(&mut root, name, word.value.as_deref()).is_some()
+                })
                 && settings.wrong.is_none()
             {
                 settings.wrong = Some(complaint(&word));
@@ -175,51 +177,65 @@ impl Settings {
     }
 
     /// `None` where there is no such word, or its value is none.
-    fn set(&mut self, root: &mut Root, name: &[u8], value: Option<&[u8]>) -> Option<()> {
-        if name == b"coldplug" && value.is_none() {
+    fn set(&mut self, root: &mut Root, name: &str, value: Option<&[u8]>) -> Option<()> {
+        if name == "coldplug" && value.is_none() {
             self.coldplug = true;
             return Some(());
         }
         let value = value.filter(|value| !value.is_empty())?;
+        let text = match name {
+            "services" => Some(&mut self.services),
+            "rootfstype" => Some(&mut root.kind),
+            "init" => Some(&mut self.init),
+            _ => None,
+        };
+        if let Some(text) = text {
+            *text = Some(CString::new(value).ok()?);
+        }
+        let time = match name {
+            "rescue-delay" => Some(&mut self.rescue_delay),
+            "grace" => Some(&mut self.grace),
+            "rootwait" => Some(&mut root.wait),
+            _ => None,
+        };
+        if let Some(time) = time {
+            *time = seconds(value)?;
+        }
         match name {
-            b"exec" => {
+            "services" => self.run = None,
+            "exec" => {
                 self.run = Some(Run::Expression(value.to_vec()));
                 self.services = None;
             }
-            b"services" => {
-                self.services = Some(CString::new(value).ok()?);
-                self.run = None;
-            }
-            b"ip" => self.interfaces.push(Interface::parse(value)?),
-            b"watchdog" => {
+            "ip" => self.interfaces.push(Interface::parse(value)?),
+            "watchdog" => {
                 let seconds = u32::try_from(decimal(value)?).ok()?;
                 self.watchdog = Some(seconds).filter(|seconds| *seconds > 0);
             }
-            b"on-exit" => {
-                self.on_exit = match value {
-                    b"respawn" => OnExit::Respawn,
-                    b"shell" => OnExit::Shell,
+            "on-exit" => {
+                self.on_exit = match str::from_utf8(value).ok()? {
+                    "respawn" => OnExit::Respawn,
+                    "shell" => OnExit::Shell,
                     _ => OnExit::End(End::parse(value)?),
                 }
             }
-            b"rescue" => {
-                self.rescue = match value {
-                    b"shell" => Rescue::Shell,
+            "rescue" => {
+                self.rescue = match str::from_utf8(value).ok()? {
+                    "shell" => Rescue::Shell,
                     _ => Rescue::End(End::parse(value)?),
                 }
             }
-            b"rescue-delay" => self.rescue_delay = seconds(value)?,
-            b"grace" => self.grace = seconds(value)?,
-            b"hostname" => self.hostname = Some(value.to_vec()),
-            b"modules" => {
-                let names = value.split(|byte| *byte == b',').filter(|name| !name.is_empty());
-                self.modules.extend(names.map(<[u8]>::to_vec));
+            "hostname" => self.hostname = Some(value.to_vec()),
+            "modules" => {
+                for name in value.split(|byte| *byte == b',') {
+                    if !name.is_empty() {
+                        self.modules.push(name.to_vec());
+                    }
+                }
             }
-            b"root" => root.device = value.to_vec(),
-            b"rootfstype" => root.kind = Some(CString::new(value).ok()?),
-            b"rootflags" => root.flags = value.to_vec(),
-            b"rootwait" => root.wait = seconds(value)?,
-            b"init" => self.init = Some(CString::new(value).ok()?),
+            "root" => root.device = value.to_vec(),
+            "rootflags" => root.flags = value.to_vec(),
+            "rootfstype" | "init" | "rescue-delay" | "grace" | "rootwait" => {}
             _ => return None,
         }
         Some(())

@@ -4,11 +4,12 @@
 //! freed, and the new root is moved over it.
 use super::console::say;
 use crate::error::{Error, quote};
+use crate::host::{entries, identity_of};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, open, openat, statfs, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, open, openat, statfs, unlinkat};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_move, unmount};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 /// Where the new root is mounted.
 pub(super) const PLACE: &CStr = c"/.new-root";
@@ -27,56 +28,54 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 
 /// PID 1: takes the mounts along, frees what is in the initramfs, and makes the new root ours.
 pub(super) fn switch() -> Result<(), Error> {
-    let failed = |attempt: &str| {
-        let attempt = attempt.to_owned();
-        move |errno: Errno| Error::system(attempt, errno)
-    };
     for mount in MOUNTS {
-        let target = [PLACE.to_bytes(), mount.to_bytes()].concat();
-        if let Err(errno) = mount_move(mount, target.as_slice()) {
+        let target = CString::new([PLACE.to_bytes(), mount.to_bytes()].concat());
+        if let Err(errno) = mount_move(mount, target.unwrap_or_default().as_c_str()) {
             let name = quote(mount.to_bytes());
             let errno = unshared_init::errno::name(errno);
             say(&format!("take {name} along into the new root: {errno}"));
             let _ = unmount(mount, UnmountFlags::DETACH);
         }
     }
-    rustix::process::chdir(PLACE).map_err(failed("enter the new root"))?;
-    let old = open(c"/", DIRECTORY, Mode::empty()).map_err(failed("open the initramfs"))?;
-    let new = open(c".", DIRECTORY, Mode::empty()).map_err(failed("open the new root"))?;
-    let device = device(&old).map_err(failed("look at the initramfs"))?;
-    // Anything else would be somebody's files.
-    if is_initramfs() && device != self::device(&new).map_err(failed("look at the new root"))? {
-        free(&old, device);
-    }
-    mount_move(c".", c"/").map_err(failed("move the new root to /"))?;
-    rustix::process::chroot(c".").map_err(failed("change the root"))?;
-    rustix::process::chdir(c"/").map_err(failed("enter the new root"))
+    let mut what = "enter the new root";
+    enter(&mut what).map_err(|errno| Error::system(what, errno))
 }
 
-fn device(file: &OwnedFd) -> Result<u64, Errno> {
-    rustix::fs::fstat(file).map(|status| status.st_dev)
+/// `what` is what is done at the moment.
+fn enter(what: &mut &str) -> Result<(), Errno> {
+    rustix::process::chdir(PLACE)?;
+    *what = "open the initramfs";
+    let old = open(c"/", DIRECTORY, Mode::empty())?;
+    *what = "open the new root";
+    let new = open(c".", DIRECTORY, Mode::empty())?;
+    *what = "look at the initramfs";
+    let (device, _) = identity_of(&old)?;
+    *what = "look at the new root";
+    // Anything else would be somebody's files.
+    if is_initramfs() && device != identity_of(&new)?.0 {
+        free(&old, device);
+    }
+    *what = "move the new root to /";
+    mount_move(c".", c"/")?;
+    *what = "change the root";
+    rustix::process::chroot(c".")?;
+    *what = "enter the new root";
+    rustix::process::chdir(c"/")
 }
 
 /// Removes everything below that directory on its own filesystem.
 fn free(directory: &OwnedFd, device: u64) {
-    let Ok(entries) = Dir::read_from(directory) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
+    let _ = entries(directory.as_fd(), &mut |name, _| {
         if unlinkat(directory, name, AtFlags::empty()) != Err(Errno::ISDIR) {
-            continue;
+            return;
         }
         let below = openat(directory.as_fd(), name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         if let Ok(below) = below
-            && self::device(&below) == Ok(device)
+            && identity_of(&below).is_ok_and(|(other, _)| other == device)
         {
             free(&below, device);
         }
         // The place of the new root stays.
         let _ = unlinkat(directory, name, AtFlags::REMOVEDIR);
-    }
+    });
 }

@@ -97,11 +97,10 @@ impl Links {
 /// Undo: `user` has no port on that bridge any more; if it was the last, and we made
 /// the bridge, that goes.
 pub(crate) fn leave_bridge(state: &State, user: &CStr, bridge: &CStr) {
-    let remove = |made| match made {
-        true => remove_bridge(&mut Socket::open()?, bridge).map_err(|failure| failure.errno),
+    let _ = shared::leave(state, user, BRIDGE, bridge.to_bytes(), &mut |made| match made {
+        true => remove_bridge(&mut Socket::open()?, bridge).map_err(|failure| failure.errno()),
         false => Ok(()),
-    };
-    let _ = shared::leave(state, user, BRIDGE, bridge.to_bytes(), remove);
+    });
 }
 
 fn remove_bridge(socket: &mut Socket, bridge: &CStr) -> Result<(), Failure> {
@@ -122,15 +121,9 @@ pub(crate) fn leave_bridge_address(record: &Record, bridge: &CStr, address: Cidr
             None => Ok(()),
         }
     };
-    let remove = |made| match made {
-        true => take().map_err(|failure| failure.errno),
+    let object = address_object(bridge, &address);
+    let _ = shared::leave(&record.state, &record.name, ADDRESS, &object, &mut |made| match made {
+        true => take().map_err(|failure| failure.errno()),
         false => Ok(()),
-    };
-    let _ = shared::leave(
-        &record.state,
-        &record.name,
-        ADDRESS,
-        &address_object(bridge, &address),
-        remove,
-    );
+    });
 }

@@ -4,12 +4,13 @@
 //! until the link is back, whoever is killed meanwhile.
 use super::links::Links;
 use super::namespace;
-use crate::error::{Error, quote};
+use crate::error::quote;
 use crate::link::{Found, Socket};
 use crate::perform::Failure;
 use crate::registry::journal::Journal;
 use crate::registry::undo::Undo;
 use crate::spec::network::{self, Cidr, Moved};
+use core::fmt::Write;
 use core::net::IpAddr;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -36,68 +37,83 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
-    /// Its words in the journal.
+    /// Its words in the journal, behind the namespace's file.
     pub(crate) fn words(&self) -> Vec<Vec<u8>> {
-        let number = |number: u32| number.to_string().into_bytes();
-        let mut words = vec![
-            self.namespace.as_bytes().to_vec(),
-            self.names.name.as_bytes().to_vec(),
-            self.names.inside.as_bytes().to_vec(),
-            number(self.index),
-            crate::network::mac(self.mac).into_bytes(),
-            number(self.was_up.into()),
-            number(self.master),
-        ];
+        let names = [&self.names.name, &self.names.inside];
+        let mut words = names.map(|name| name.as_bytes().to_vec()).to_vec();
+        let mac = crate::network::mac(self.mac);
+        let mut text = format!("{} {mac} {} {}", self.index, u8::from(self.was_up), self.master);
         for one in &self.addresses {
-            let cidr = Cidr { address: one.address, prefix: one.prefix };
-            let ip = |ip: Option<IpAddr>| ip.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-            words.extend(
-                [cidr.to_string(), ip(one.peer), ip(one.broadcast)].map(String::into_bytes),
-            );
-            words.extend([number(one.flags), number(one.scope.into())]);
+            let _ = write!(text, " {}/{}", one.address, one.prefix);
+            for ip in [one.peer, one.broadcast] {
+                let _ = match ip {
+                    Some(ip) => write!(text, " {ip}"),
+                    None => write!(text, " -"),
+                };
+            }
+            let _ = write!(text, " {} {}", one.flags, one.scope);
+        }
+        for word in text.as_bytes().split(|byte| *byte == b' ') {
+            words.push(word.to_vec());
         }
         words
     }
 
     /// From its words.
-    pub(crate) fn parse(words: &[Vec<u8>]) -> Option<Lent> {
-        let (head, rest) = words.split_at_checked(7)?;
-        let [namespace, name, inside, index, mac, was_up, master] = head else { return None };
-        let text = |word: &Vec<u8>| CString::new(word.clone()).ok();
-        let string = |word: &Vec<u8>| std::str::from_utf8(word).ok().map(str::to_owned);
-        let number = |word: &Vec<u8>| string(word)?.parse::<u32>().ok();
-        let ip = |word: &Vec<u8>| match string(word)?.as_str() {
+    pub(crate) fn parse(namespace: CString, words: &[Vec<u8>]) -> Option<Lent> {
+        let [name, inside, rest @ ..] = words else { return None };
+        let text = |word: &Vec<u8>| CString::new(word.as_slice()).ok();
+        let names = Moved { name: text(name)?, inside: text(inside)? };
+        let mut words = Words(rest);
+        let index = words.number()?;
+        let mut lent = Lent {
+            namespace,
+            names,
+            index,
+            mac: network::mac(words.next()?).unwrap_or_default(),
+            was_up: words.number()? != 0,
+            master: words.number()?,
+            addresses: Vec::new(),
+        };
+        while let Some(cidr) = words.next() {
+            let Cidr { address, prefix } = Cidr::parse(cidr).ok()?;
+            lent.addresses.push(Address {
+                peer: words.ip()?,
+                broadcast: words.ip()?,
+                flags: words.number()?,
+                scope: u8::try_from(words.number()?).ok()?,
+                ..Address::new(index, address, prefix)
+            });
+        }
+        Some(lent)
+    }
+}
+
+/// Words that are taken one after the other.
+struct Words<'a>(&'a [Vec<u8>]);
+
+impl Words<'_> {
+    fn next(&mut self) -> Option<&str> {
+        let (word, rest) = self.0.split_first()?;
+        self.0 = rest;
+        std::str::from_utf8(word).ok()
+    }
+
+    fn number(&mut self) -> Option<u32> {
+        self.next()?.parse().ok()
+    }
+
+    fn ip(&mut self) -> Option<Option<IpAddr>> {
+        match self.next()? {
             "-" => Some(None),
             text => text.parse().ok().map(Some),
-        };
-        let index = number(index)?;
-        let address = |words: &[Vec<u8>]| {
-            let [cidr, peer, broadcast, flags, scope] = words else { return None };
-            let Cidr { address, prefix } = Cidr::parse(&string(cidr)?).ok()?;
-            Some(Address {
-                peer: ip(peer)?,
-                broadcast: ip(broadcast)?,
-                flags: number(flags)?,
-                scope: u8::try_from(number(scope)?).ok()?,
-                ..Address::new(index, address, prefix)
-            })
-        };
-        Some(Lent {
-            namespace: text(namespace)?,
-            names: Moved { name: text(name)?, inside: text(inside)? },
-            index,
-            mac: network::mac(&string(mac)?).unwrap_or_default(),
-            was_up: number(was_up)? != 0,
-            master: number(master)?,
-            addresses: rest.chunks(5).map(address).collect::<Option<_>>()?,
-        })
+        }
     }
 }
 
 /// Where the namespace is kept, in the instance's record.
 fn kept_at(journal: &Journal) -> Result<CString, Failure> {
-    let record = journal.record().ok_or(Errno::NOENT)?;
-    Ok(CString::new([record.path(), b"/net".to_vec()].concat()).map_err(|_| Errno::INVAL)?)
+    Ok(journal.record().ok_or(Errno::NOENT)?.path_in("net"))
 }
 
 /// Parent: keeps the child's network namespace until the end.
@@ -107,7 +123,7 @@ pub(super) fn keep_namespace(pid: Pid, journal: &mut Journal) -> Result<(), Fail
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
     drop(rustix::fs::open(file.as_c_str(), flags, Mode::RUSR)?);
     let source = format!("/proc/{pid}/ns/net");
-    let inode = rustix::fs::stat(source.as_str())?.st_ino;
+    let (_, inode) = crate::host::identity(source.as_bytes())?;
     journal.until_end(Undo::UnmountNamespace { path: file.clone(), inode })?;
     Ok(rustix::mount::mount_bind(source.as_str(), file.as_c_str())?)
 }
@@ -131,7 +147,7 @@ pub(super) fn move_link(
             addresses.push(Address { flags: address.flags & LIFELONG, ..address });
         }
     })?;
-    journal.until_end(Undo::ReturnLink(Lent {
+    journal.until_end(Undo::ReturnLink(Box::new(Lent {
         namespace: kept_at(journal)?,
         names: names.clone(),
         index: found.index,
@@ -139,7 +155,7 @@ pub(super) fn move_link(
         was_up: found.is_up,
         master: found.master.unwrap_or(0),
         addresses,
-    }))?;
+    })))?;
     let link = Link {
         index: found.index,
         name: Some(names.inside.as_bytes()),
@@ -153,8 +169,7 @@ pub(super) fn move_link(
 pub(crate) fn return_link(lent: &Lent) {
     if let Err(failure) = try_return(lent) {
         let name = quote(lent.names.name.as_bytes());
-        let error = Error::system(format!("take link {name} back"), failure.errno);
-        crate::say(&error.maybe_hint(failure.reason).message());
+        crate::say(&failure.of(format!("take link {name} back")).message());
     }
 }
 
@@ -181,7 +196,7 @@ fn try_return(lent: &Lent) -> Result<(), Failure> {
     let link = Link { index, namespace: Some(namespace::descriptor_of(&here)), ..Link::default() };
     match inside.link(Verb::Change, Link { name: Some(name), ..link }) {
         // Somebody else is called so by now: better under another name than not at all.
-        Err(Failure { errno: Errno::EXIST, .. }) => {
+        Err(failure) if failure.errno() == Errno::EXIST => {
             inside.link(Verb::Change, link)?;
             return Err(Failure::new(Errno::EXIST, "it is back, under another name"));
         }
@@ -234,8 +249,9 @@ mod tests {
                 Address::new(7, "fd00::2".parse().unwrap(), 64),
             ],
         };
-        assert_eq!(Lent::parse(&lent.words()), Some(lent.clone()));
-        assert_eq!(Lent::parse(&lent.words()[..10]), None);
-        assert_eq!(Lent::parse(&[]), None);
+        let namespace = || lent.namespace.clone();
+        assert_eq!(Lent::parse(namespace(), &lent.words()), Some(lent.clone()));
+        assert_eq!(Lent::parse(namespace(), &lent.words()[..9]), None);
+        assert_eq!(Lent::parse(namespace(), &[]), None);
     }
 }

@@ -102,7 +102,7 @@ impl Links {
             | NetStep::BringUp { .. }
             | NetStep::AddDefaultRoute { .. } => Err(Errno::INVAL.into()),
         };
-        result.map_err(|failure| match failure.errno {
+        result.map_err(|failure| match failure.errno() {
             Errno::PERM if !matches!(step, NetStep::RunPasta { .. }) => Failure::new(
                 Errno::PERM,
                 "only root may change the host's links; an ordinary user has --pasta",
@@ -169,7 +169,7 @@ impl Links {
             match socket.link(Verb::Create, link.up()) {
                 // No other instance has that name: what has it is left over from an earlier run of
                 // this one, and perhaps about to go.
-                Err(Failure { errno: Errno::EXIST, .. }) if attempt < ATTEMPTS => {
+                Err(failure) if failure.errno() == Errno::EXIST && attempt < ATTEMPTS => {
                     remove_link(socket, name)?;
                 }
                 result => {
@@ -222,7 +222,7 @@ pub(crate) fn address_of(index: u32, cidr: Cidr) -> Address {
 pub(crate) fn remove_link(socket: &mut Socket, name: &CStr) -> Result<(), Failure> {
     if let Some(Found { index, .. }) = socket.find(name.to_bytes())? {
         match socket.link(Verb::Delete, Link { index, ..Link::default() }) {
-            Err(Failure { errno: Errno::NODEV, .. }) => {}
+            Err(failure) if failure.errno() == Errno::NODEV => {}
             result => result?,
         }
     }

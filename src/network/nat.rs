@@ -6,6 +6,7 @@ use crate::registry::journal::Journal;
 use crate::registry::undo::Undo;
 use crate::spec::network::{Cidr, Network, Publish};
 use crate::step::word;
+use core::fmt::Write;
 use core::net::IpAddr;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -18,7 +19,7 @@ pub(crate) struct Rules {
     pub(crate) masqueraded: Vec<Cidr>,
     /// Ports of the host's that lead to the instance.
     pub(crate) published: Vec<Publish>,
-    /// The instance's address in each family.
+    /// The instance's addresses. In each family the first one counts.
     pub(crate) targets: Vec<IpAddr>,
 }
 
@@ -28,14 +29,10 @@ pub(super) fn step(network: &Network, instance: Option<&CString>) -> Option<NetS
     if !network.nat && published.is_empty() {
         return None;
     }
-    let own = |is_four: bool| {
-        let mut addresses = network.addresses.iter().map(|cidr| cidr.address);
-        addresses.find(|address| address.is_ipv4() == is_four)
-    };
     let rules = Rules {
         masqueraded: if network.nat { network.networks().to_vec() } else { Vec::new() },
         published,
-        targets: [own(true), own(false)].into_iter().flatten().collect(),
+        targets: network.addresses.iter().map(|cidr| cidr.address).collect(),
     };
     Some(NetStep::AddRules { rules, instance: instance.cloned() })
 }
@@ -62,29 +59,28 @@ impl Rules {
             if !self.concern(family) {
                 continue;
             }
-            text.push_str(&format!("table {word} {table} {{\n"));
+            let _ = writeln!(text, "table {word} {table} {{");
             if let Some(target) = self.target(family) {
                 for (chain, priority) in [("prerouting", "dstnat"), ("output", "-100")] {
-                    text.push_str(&format!(
-                        "chain {chain} {{ type nat hook {chain} priority {priority};\n"
-                    ));
-                    for one in &self.published {
-                        let protocol = if one.is_udp { "udp" } else { "tcp" };
-                        let target = match target {
-                            IpAddr::V4(target) => format!("{target}:{}", one.inside),
-                            IpAddr::V6(target) => format!("[{target}]:{}", one.inside),
-                        };
-                        text.push_str(&format!(
-                            "fib daddr type local {protocol} dport {} dnat to {target}\n",
-                            one.outside
-                        ));
+                    let _ = writeln!(
+                        text,
+                        "chain {chain} {{ type nat hook {chain} priority {priority};"
+                    );
+                    let (open, close) = if target.is_ipv6() { ("[", "]") } else { ("", "") };
+                    for Publish { outside, inside, is_udp } in &self.published {
+                        let protocol = if *is_udp { "udp" } else { "tcp" };
+                        let _ = writeln!(
+                            text,
+                            "fib daddr type local {protocol} dport {outside} \
+                             dnat to {open}{target}{close}:{inside}"
+                        );
                     }
                     text.push_str("}\n");
                 }
             }
             text.push_str("chain postrouting { type nat hook postrouting priority srcnat;\n");
             for cidr in self.of(family) {
-                text.push_str(&format!("{word} saddr {cidr} {word} daddr != {cidr} masquerade\n"));
+                let _ = writeln!(text, "{word} saddr {cidr} {word} daddr != {cidr} masquerade");
             }
             text.push_str("}\n}\n");
         }
@@ -226,9 +222,9 @@ fn send(fill: &mut dyn FnMut(&mut Batch<'_>)) -> Result<(), Failure> {
         _ => errno.into(),
     })?;
     let result = socket.batch(fill);
-    result.map_err(|failure| match failure.errno {
-        Errno::OPNOTSUPP | Errno::INVAL => {
-            Failure::new(failure.errno, "this kernel has no nf_tables")
+    result.map_err(|failure| match failure.errno() {
+        errno @ (Errno::OPNOTSUPP | Errno::INVAL) => {
+            Failure::new(errno, "this kernel has no nf_tables")
         }
         _ => failure,
     })

@@ -74,11 +74,13 @@ fn user(name: &CStr) -> CString {
     CString::new([USER, name.to_bytes()].concat()).unwrap_or_default()
 }
 
-fn failed(attempt: String) -> impl FnOnce(Failure) -> Error {
-    move |failure| {
-        let only_root = matches!(failure.errno, Errno::PERM | Errno::ACCESS)
-            .then(|| "only root may: an ordinary user has spawn --user --pasta".to_owned());
-        Error::system(attempt, failure.errno).maybe_hint(only_root.or(failure.reason))
+#[cold]
+#[inline(never)]
+fn failed(attempt: String, failure: Failure) -> Error {
+    match failure.errno() {
+        errno @ (Errno::PERM | Errno::ACCESS) => Error::system(attempt, errno)
+            .hint("only root may: an ordinary user has spawn --user --pasta"),
+        _ => failure.of(attempt),
     }
 }
 
@@ -86,10 +88,10 @@ fn failed(attempt: String) -> impl FnOnce(Failure) -> Error {
 fn begin(name: &CStr, attempt: &str) -> Result<(State, Users), Error> {
     let state = State::make().map_err(|error| match sys::effective_uid() {
         0 => error,
-        _ => failed(attempt.to_owned())(Errno::PERM.into()),
+        _ => failed(attempt.to_owned(), Errno::PERM.into()),
     })?;
     let lock = shared::hold(&state, LOCK, name.to_bytes(), Wait::Yes)
-        .map_err(|errno| failed(format!("{attempt}: lock its name"))(errno.into()))?;
+        .map_err(|errno| failed(format!("{attempt}: lock its name"), errno.into()))?;
     Ok((state, lock))
 }
 
@@ -105,12 +107,16 @@ fn init(wanted: &Init) -> Result<(), Error> {
     let path = path_of(name);
     let attempt = format!("connect net namespace {quoted} to bridge {}", quote(bridge.to_bytes()));
     let mut host = Links::default();
-    let joined = host.join_bridge(&state, &user(name), bridge);
-    let result = joined.map_err(failed(attempt.clone())).and_then(|()| match open(&path) {
-        Ok(there) => complete(&mut host, &there, wanted).map_err(failed(attempt)),
-        // A file that is no namespace, whoever has left it, is made one.
-        Err(_) => make(&mut host, &path, wanted, attempt),
-    });
+    let result = match host.join_bridge(&state, &user(name), bridge) {
+        Err(failure) => Err(failed(attempt, failure)),
+        Ok(()) => match open(&path) {
+            Ok(there) => {
+                complete(&mut host, &there, wanted).map_err(|failure| failed(attempt, failure))
+            }
+            // A file that is no namespace, whoever has left it, is made one.
+            Err(_) => make(&mut host, &path, wanted, attempt),
+        },
+    };
     if result.is_err() && !is_connected(&path) {
         bridge::leave_bridge(&state, &user(name), bridge);
     }
@@ -120,9 +126,9 @@ fn init(wanted: &Init) -> Result<(), Error> {
 
 /// Makes a namespace with all that it is to have, and then gives it its name.
 fn make(host: &mut Links, path: &CStr, wanted: &Init, attempt: String) -> Result<(), Error> {
-    let cannot_make = |errno| {
+    let cannot_make = |errno: Errno| {
         let attempt = format!("make net namespace {}", quote(wanted.name.to_bytes()));
-        failed(attempt)(Failure::from(errno))
+        failed(attempt, errno.into())
     };
     let here = open(OWN).and_then(|here| sys::unshare_net().map(|()| here)).map_err(cannot_make)?;
     // In the new namespace, up to the way home; the host's socket stays where it was opened.
@@ -130,8 +136,10 @@ fn make(host: &mut Links, path: &CStr, wanted: &Init, attempt: String) -> Result
         let there = open(OWN)?;
         connect(host, &mut Socket::open()?, &there, wanted)
     };
-    let result = connected().map_err(failed(attempt));
-    let result = result.and_then(|()| keep(path).map_err(cannot_make));
+    let result = match connected() {
+        Ok(()) => keep(path).map_err(cannot_make),
+        Err(failure) => Err(failed(attempt, failure)),
+    };
     namespace::go_home(&here);
     result
 }
@@ -225,8 +233,8 @@ fn connect(
             inside.find(LINK.to_bytes())?.ok_or(Errno::NODEV)?.index
         }
     };
-    let unless_there = |result| match result {
-        Err(Failure { errno: Errno::EXIST, .. }) => Ok(()),
+    let unless_there = |result: Result<(), Failure>| match result {
+        Err(failure) if failure.errno() == Errno::EXIST => Ok(()),
         result => result,
     };
     for address in &wanted.addresses {
@@ -255,7 +263,7 @@ fn destroy(bridge: &CStr, name: &CStr) -> Result<(), Error> {
     let result = match rustix::fs::stat(path.as_c_str()) {
         Ok(status) => {
             processes::end_all(status.st_ino);
-            remove(&path).map_err(|errno| failed(attempt)(errno.into()))
+            remove(&path).map_err(|errno| failed(attempt, errno.into()))
         }
         Err(Errno::NOENT) => {
             Err(Error::system(attempt, Errno::NOENT).hint("there is none of that name"))
@@ -283,20 +291,28 @@ pub(crate) fn collect(state: &State) -> Result<Vec<CString>, Error> {
         }
     }
     names.sort_unstable();
-    names.dedup();
-    names.retain(|name| {
+    let mut gone: Vec<CString> = Vec::new();
+    for name in names {
+        if gone.last() == Some(&name) {
+            continue;
+        }
         // Somebody works on it just now.
-        let Ok(lock) = shared::hold(state, LOCK, name.to_bytes(), Wait::No) else { return false };
-        let path = path_of(name);
+        let Ok(lock) = shared::hold(state, LOCK, name.to_bytes(), Wait::No) else { continue };
+        let path = path_of(&name);
         let is_gone = matches!(open(&path), Err(Errno::NOENT | Errno::INVAL));
         if is_gone {
             remove_empty(&path);
-            for (one, bridge) in uses.iter().filter(|(one, _)| *one == user(name)) {
-                bridge::leave_bridge(state, one, bridge);
+            let user = user(&name);
+            for (one, bridge) in &uses {
+                if *one == user {
+                    bridge::leave_bridge(state, one, bridge);
+                }
             }
         }
         let _ = lock.let_go(state);
-        is_gone
-    });
-    Ok(names)
+        if is_gone {
+            gone.push(name);
+        }
+    }
+    Ok(gone)
 }

@@ -8,6 +8,7 @@ use super::words;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use std::ffi::CString;
+use unshared_init::number::decimal;
 
 /// What a record says.
 #[derive(Default, Debug)]
@@ -70,21 +71,21 @@ pub(crate) fn boot_id() -> Vec<u8> {
 
 impl Facts {
     /// Reads a record from its beginning.
-    pub(crate) fn read(file: &OwnedFd) -> Result<Facts, Errno> {
+    pub(crate) fn read(file: &OwnedFd) -> Result<Box<Facts>, Errno> {
         let mut text: Vec<u8> = Vec::new();
         loop {
-            let mut part = [0; 4096];
-            match rustix::io::pread(file, &mut part[..], text.len() as u64) {
+            let end = text.len() as u64;
+            text.reserve(4096);
+            match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut text), end) {
                 Ok(0) => return Ok(Facts::parse(&text)),
-                Ok(length) => text.extend(part.iter().take(length)),
-                Err(Errno::INTR) => {}
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
             }
         }
     }
 
-    pub(crate) fn parse(text: &[u8]) -> Facts {
-        let mut facts = Facts::default();
+    pub(crate) fn parse(text: &[u8]) -> Box<Facts> {
+        let mut facts = Box::<Facts>::default();
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             if let Some(line) = line.strip_suffix(b"\n") {
                 facts.take_in(words::split(line));
@@ -93,34 +94,51 @@ impl Facts {
         facts
     }
 
-    fn take_in(&mut self, words: Vec<Vec<u8>>) {
-        let Some((key, values)) = words.split_first() else { return };
-        let text = || values.first().and_then(|word| CString::new(word.clone()).ok());
-        let number =
-            || values.first().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
-        let process = || match values {
-            [pid, start, ..] => Process::parse(pid, start),
-            _ => None,
+    fn take_in(&mut self, mut values: Vec<Vec<u8>>) {
+        let key = values.remove(0);
+        // A match on bytes would compare each by itself.
+        let list = match str::from_utf8(&key).unwrap_or_default() {
+            "words" => &mut self.words,
+            "namespaces" => &mut self.namespaces,
+            "addresses" => &mut self.addresses,
+            "command" => &mut self.command,
+            "undo" => return self.take_in_undo(&values, false),
+            "undo-failure" => return self.take_in_undo(&values, true),
+            key => return self.take_in_one(key, &values),
         };
-        match key.as_slice() {
-            b"boot" => self.boot = values.first().cloned().unwrap_or_default(),
-            b"launcher" => self.launcher = process(),
-            b"healer" => self.healer = process(),
-            b"init" => self.init = process(),
-            b"created" => self.created = number().unwrap_or(0),
-            b"launched" => self.launched = true,
-            b"ended" => self.ended = number().and_then(|status| u8::try_from(status).ok()),
-            b"words" => self.words = values.to_vec(),
-            b"namespaces" => self.namespaces = values.to_vec(),
-            b"root" => self.root = text(),
-            b"log" => self.log = text(),
-            b"addresses" => self.addresses = values.to_vec(),
-            b"command" => self.command = values.to_vec(),
-            b"directory" => self.directory = text(),
-            b"postexec" => self.postexec.extend(text()),
-            b"undo" => self.undo.extend(Undo::parse(values).map(|undo| (undo, false))),
-            b"undo-failure" => self.undo.extend(Undo::parse(values).map(|undo| (undo, true))),
-            // Another version of this program may know more.
+        *list = values;
+    }
+
+    fn take_in_undo(&mut self, words: &[Vec<u8>], on_failure: bool) {
+        if let Some(undo) = Undo::parse(words) {
+            self.undo.push((undo, on_failure));
+        }
+    }
+
+    /// What has one value, or for a process two. Another version of this program may know more.
+    fn take_in_one(&mut self, key: &str, values: &[Vec<u8>]) {
+        let first = values.first().map(Vec::as_slice).unwrap_or_default();
+        let (text, process) = match key {
+            "root" => (Some(&mut self.root), None),
+            "log" => (Some(&mut self.log), None),
+            "directory" => (Some(&mut self.directory), None),
+            "launcher" => (None, Some(&mut self.launcher)),
+            "healer" => (None, Some(&mut self.healer)),
+            "init" => (None, Some(&mut self.init)),
+            _ => (None, None),
+        };
+        if let Some(text) = text {
+            *text = CString::new(first).ok();
+        }
+        if let Some(process) = process {
+            *process = values.get(1).and_then(|start| Process::parse(first, start));
+        }
+        match key {
+            "boot" => self.boot = first.to_vec(),
+            "created" => self.created = decimal(first).unwrap_or(0),
+            "launched" => self.launched = true,
+            "ended" => self.ended = decimal(first).and_then(|status| u8::try_from(status).ok()),
+            "postexec" => self.postexec.extend(CString::new(first)),
             _ => {}
         }
     }

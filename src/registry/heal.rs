@@ -1,15 +1,16 @@
 //! What a launcher that was killed has left is taken away by whoever takes its record.
 use super::facts::Facts;
+use super::process::Process;
 use super::record::Record;
 use crate::error::{Error, quote};
 use crate::hooks;
-use std::time::Duration;
+use unshared_init::number::SECOND;
 use unshared_init::reaper::Ended;
 use unshared_init::signal::Signal;
 use unshared_init::sys::SignalState;
 
 /// How long the processes of an instance may take to go once they are killed.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: u64 = 10 * SECOND;
 
 /// Kills what is left of the instance whose record we hold, undoes what it left, and runs its postexec
 /// hooks. The record itself stays. A record that says that it has ended, or nothing, needs none of
@@ -21,8 +22,7 @@ pub(crate) fn heal(record: &Record, signals: Option<SignalState>) -> bool {
         return false;
     }
     // Whoever finds it held meanwhile is told by whom. Where nothing can be written, nothing is.
-    let own = super::process::Process::own().words();
-    let _ = record.note("healer", own.iter().map(|word| word.as_bytes()));
+    let _ = record.note_process("healer", Process::own());
     kill(record, &facts);
     for (undo, on_failure) in facts.undo.iter().rev() {
         if !on_failure || !facts.launched {

@@ -6,10 +6,9 @@
 //! reverse. A step that does so has to be among those of `Plan::leaves_something`, so that there is a
 //! record to write to. The kinds of entries are in [`super::undo`]; what several instances share, such
 //! as a bridge, is counted by [`super::shared`].
-use super::process::Process;
 use super::record::Record;
 use super::undo::Undo;
-use crate::error::{Error, FAILED, quote};
+use crate::error::{Error, quote};
 use crate::perform::Failure;
 use crate::sys::{again, become_standard};
 use rustix::fd::OwnedFd;
@@ -68,10 +67,14 @@ impl Journal {
     /// What is open of it.
     pub(crate) fn descriptors(&self) -> Vec<i32> {
         use rustix::fd::{AsFd, AsRawFd};
-        let record = self.record.as_ref();
-        let open = |record: &Record| [record.as_fd().as_raw_fd(), record.state.as_fd().as_raw_fd()];
-        let caller = self.caller.as_ref().map(|caller| caller.0.as_raw_fd());
-        record.map(open).into_iter().flatten().chain(caller).collect()
+        let mut open = Vec::new();
+        if let Some(record) = &self.record {
+            open.extend([record.as_fd().as_raw_fd(), record.state.as_fd().as_raw_fd()]);
+        }
+        if let Some(caller) = &self.caller {
+            open.push(caller.0.as_raw_fd());
+        }
+        open
     }
 
     /// Child: it is the parent's.
@@ -94,13 +97,13 @@ impl Journal {
         let key = if on_failure { "undo-failure" } else { "undo" };
         let words = undo.words();
         let result = match &self.record {
-            Some(record) => record.note(key, words.iter().map(Vec::as_slice)),
+            Some(record) => record.note(key, &words),
             None => Err(Errno::NOENT),
         };
         result.map_err(|errno| {
             let path = self.record.as_ref().map(Record::path).unwrap_or_default();
             let reason = format!("what undoes it cannot be written to the record {}", quote(path));
-            Failure { errno, reason: Some(reason), code: FAILED }
+            Failure::new(errno, reason)
         })?;
         self.entries.push((undo, on_failure));
         Ok(())
@@ -108,14 +111,14 @@ impl Journal {
 
     /// Parent: says who the child is, which waits for that.
     pub(crate) fn note_init(&self, pid: Pid) -> Result<(), Error> {
-        self.record.as_ref().map_or(Ok(()), |record| record.note_init(Process::now(pid)))
+        self.record.as_ref().map_or(Ok(()), |record| record.note_init(pid))
     }
 
     /// Parent: the payload has been executed. If that cannot be written, more is undone after a kill
     /// than would have to be.
     pub(crate) fn note_launched(&mut self, keeps_directory: bool) {
         if let Some(record) = &self.record {
-            let _ = record.note("launched", []);
+            let _ = record.note("launched", &[]);
             if let Some(caller) = self.caller.take() {
                 self.is_kept = true;
                 caller.tell(&record.name, keeps_directory);
@@ -137,7 +140,7 @@ impl Journal {
     /// Parent, when everything is undone: whoever waits for the end may know the status.
     pub(crate) fn end(self, status: u8) {
         if let Some(record) = &self.record {
-            let _ = record.note("ended", [status.to_string().as_bytes()]);
+            let _ = record.note("ended", &[status.to_string().into_bytes()]);
             if self.is_kept {
                 return;
             }

@@ -2,9 +2,9 @@
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
-use std::time::{Duration, Instant};
+use unshared_init::number::{SECOND, decimal};
 use unshared_init::signal::Signal;
-use unshared_init::sys::send;
+use unshared_init::sys::{now, send};
 
 /// A process, running or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,16 +25,15 @@ impl Process {
         Process::now(rustix::process::getpid())
     }
 
-    /// From what [`Process::words`] wrote.
+    /// From the words that [`Process::line`] wrote.
     pub(crate) fn parse(pid: &[u8], start: &[u8]) -> Option<Process> {
-        let number = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<u64>().ok();
-        let pid = Pid::from_raw(i32::try_from(number(pid)?).ok()?)?;
-        Some(Process { pid, start: number(start)? })
+        let pid = Pid::from_raw(i32::try_from(decimal(pid)?).ok()?)?;
+        Some(Process { pid, start: decimal(start)? })
     }
 
-    /// Its number and its start, for a line.
-    pub(crate) fn words(self) -> [String; 2] {
-        [self.pid.to_string(), self.start.to_string()]
+    /// A line of a record: the key, its number and its start.
+    pub(crate) fn line(self, key: &str) -> String {
+        format!("{key} {} {}\n", self.pid, self.start)
     }
 
     /// Whether it still runs. One that has ended and is not waited for does not.
@@ -71,8 +70,8 @@ impl Process {
         }
     }
 
-    /// Kills it and waits until it is gone, which takes no longer than `patience`.
-    pub(crate) fn end(self, patience: Duration) -> Result<(), Errno> {
+    /// Kills it and waits until it is gone, which takes no longer than `patience`, in nanoseconds.
+    pub(crate) fn end(self, patience: u64) -> Result<(), Errno> {
         match self.send(Signal::KILL) {
             Err(Errno::SRCH) => return Ok(()),
             other => other?,
@@ -80,33 +79,30 @@ impl Process {
         if self.wait(patience) { Ok(()) } else { Err(Errno::TIMEDOUT) }
     }
 
-    /// Waits for its end; `false` when `patience` is over before.
-    pub(crate) fn wait(self, patience: Duration) -> bool {
-        let end = Instant::now().checked_add(patience);
+    /// Waits for its end; `false` when `patience`, in nanoseconds, is over before.
+    pub(crate) fn wait(self, patience: u64) -> bool {
+        let end = now().saturating_add(patience);
         let descriptor = self.open();
         while self.is_alive() {
-            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
+            let left = end.saturating_sub(now());
+            if left == 0 {
                 return false;
             }
-            let left = left.unwrap_or(patience);
             match &descriptor {
                 Ok(Some(descriptor)) => wait_for(descriptor, left),
                 // Without one there is only looking again.
-                Ok(None) | Err(_) => std::thread::sleep(left.min(Duration::from_millis(10))),
+                Ok(None) | Err(_) => super::pause(),
             }
         }
         true
     }
 }
 
-/// poll(2) of a pidfd.
-fn wait_for(descriptor: &OwnedFd, patience: Duration) {
+/// poll(2) of a pidfd, for at most so many nanoseconds.
+fn wait_for(descriptor: &OwnedFd, patience: u64) {
     use rustix::event::{PollFd, PollFlags, Timespec};
-    let limit = Timespec {
-        tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: patience.subsec_nanos().into(),
-    };
+    let limit =
+        Timespec { tv_sec: (patience / SECOND) as i64, tv_nsec: (patience % SECOND) as i64 };
     let _ = rustix::event::poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&limit));
 }
 
@@ -120,7 +116,7 @@ pub(crate) fn parse_stat(text: &[u8]) -> Option<(u8, u64)> {
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let mut fields = text.get(end..)?.split(|byte| *byte == b' ').skip(1);
     let state = *fields.next()?.first()?;
-    let start = std::str::from_utf8(fields.nth(18)?).ok()?.parse().ok()?;
+    let start = decimal(fields.nth(18)?)?;
     Some((state, start))
 }
 
@@ -143,16 +139,17 @@ mod tests {
         let other = Process { start: own.start + 1, ..own };
         assert!(!other.is_alive());
         assert_eq!(other.send(Signal::KILL), Err(Errno::SRCH));
-        let [pid, start] = own.words();
-        assert_eq!(Process::parse(pid.as_bytes(), start.as_bytes()), Some(own));
+        let line = own.line("own");
+        let words: Vec<&[u8]> = line.trim().split(' ').map(str::as_bytes).collect();
+        assert_eq!(Process::parse(words[1], words[2]), Some(own));
     }
 
     #[test]
     fn one_that_is_not_waited_for_has_ended() {
         let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
         let process = Process::now(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap());
-        assert!(!process.wait(Duration::from_millis(20)));
-        process.end(Duration::from_secs(10)).unwrap();
+        assert!(!process.wait(SECOND / 50));
+        process.end(10 * SECOND).unwrap();
         assert!(!process.is_alive());
         child.wait().unwrap();
     }

@@ -5,19 +5,19 @@ use super::{State, pause};
 use super::{heal, words};
 use crate::error::{Error, quote};
 use crate::spec::Spec;
-use crate::spec::network::Cidr;
 use crate::sys::again;
 use crate::walk::channel::above_standard;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::Pid;
 use std::ffi::{CStr, CString};
-use std::time::{Duration, Instant};
-use unshared_init::sys::SignalState;
+use unshared_init::number::SECOND;
+use unshared_init::sys::{SignalState, now};
 
 /// How long a lock is waited for whose holder is not among the living. A child has a copy of its
 /// launcher's descriptor until it closes it; and whoever heals a record is soon done.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: u64 = 2 * SECOND;
 
 /// A record that we hold.
 pub(crate) struct Record {
@@ -118,30 +118,43 @@ impl Record {
     /// Writes what is known at the beginning.
     fn begin(&self, spec: &Spec, root: Option<&CString>) -> Result<(), Error> {
         self.remove_log();
-        let [pid, start] = Process::own().words();
-        let mut text = words::line([&b"boot"[..], &boot_id()]);
-        text.extend(words::line([b"launcher", pid.as_bytes(), start.as_bytes()]));
-        text.extend(words::line([&b"created"[..], seconds_since_boot().to_string().as_bytes()]));
-        text.extend(line("words", spec.words.into_iter().flatten().map(CStr::to_bytes)));
-        let namespaces = spec.namespaces.iter().map(|namespace| namespace.option().as_bytes());
-        text.extend(line("namespaces", namespaces));
-        if let Some(root) = root {
-            text.extend(line("root", [root.as_bytes()]));
+        let mut text = words::line(&[b"boot", &boot_id()]);
+        text.extend_from_slice(Process::own().line("launcher").as_bytes());
+        text.extend_from_slice(format!("created {}\nwords", seconds_since_boot()).as_bytes());
+        for word in spec.words.into_iter().flatten() {
+            words::add(&mut text, word.to_bytes());
         }
-        let addresses: Vec<_> = spec.network.addresses.iter().map(Cidr::to_string).collect();
-        text.extend(line("addresses", addresses.iter().map(|address| address.as_bytes())));
-        match (spec.command, spec.expressions.last()) {
-            (Some(command), _) => text.extend(line("command", command.map(CStr::to_bytes))),
-            (None, Some(expression)) => text.extend(line("command", [expression.as_bytes()])),
-            (None, None) => {}
+        text.extend_from_slice(b"\nnamespaces");
+        for namespace in spec.namespaces.iter() {
+            words::add(&mut text, namespace.option().as_bytes());
+        }
+        text.extend_from_slice(b"\naddresses");
+        for address in &spec.network.addresses {
+            words::add(&mut text, address.to_string().as_bytes());
+        }
+        text.push(b'\n');
+        let mut line = |key: &[u8], word: &[u8]| text.extend_from_slice(&words::line(&[key, word]));
+        if let Some(root) = root {
+            line(b"root", root.as_bytes());
         }
         if !spec.postexec.is_empty() {
             let directory = rustix::process::getcwd(Vec::new()).unwrap_or_default();
-            text.extend(line("directory", [directory.as_bytes()]));
+            line(b"directory", directory.as_bytes());
         }
         // From here on they are run whatever happens, even if a preexec hook did not come to its end.
         for expression in &spec.postexec {
-            text.extend(line("postexec", [expression.as_bytes()]));
+            line(b"postexec", expression.as_bytes());
+        }
+        match (spec.command, spec.expressions.last()) {
+            (Some(command), _) => {
+                text.extend_from_slice(b"command");
+                for word in command {
+                    words::add(&mut text, word.to_bytes());
+                }
+                text.push(b'\n');
+            }
+            (None, Some(expression)) => line(b"command", expression.as_bytes()),
+            (None, None) => {}
         }
         rustix::fs::ftruncate(&self.file, 0)
             .and_then(|()| self.append(&text))
@@ -149,19 +162,23 @@ impl Record {
     }
 
     /// Says who the child is, which waits until that has been done.
-    pub(crate) fn note_init(&self, init: Process) -> Result<(), Error> {
-        let [pid, start] = init.words();
-        self.append(&words::line([b"init", pid.as_bytes(), start.as_bytes()]))
-            .map_err(|errno| self.error("write", errno))
+    pub(crate) fn note_init(&self, pid: Pid) -> Result<(), Error> {
+        self.note_process("init", Process::now(pid)).map_err(|errno| self.error("write", errno))
+    }
+
+    /// Says which process that is.
+    pub(crate) fn note_process(&self, key: &str, process: Process) -> Result<(), Errno> {
+        self.append(process.line(key).as_bytes())
     }
 
     /// Appends a line. It is there as a whole or does not count.
-    pub(crate) fn note<'a>(
-        &self,
-        key: &'a str,
-        words: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<(), Errno> {
-        self.append(&line(key, words))
+    pub(crate) fn note(&self, key: &str, words: &[Vec<u8>]) -> Result<(), Errno> {
+        let mut text = key.as_bytes().to_vec();
+        for word in words {
+            words::add(&mut text, word);
+        }
+        text.push(b'\n');
+        self.append(&text)
     }
 
     fn append(&self, text: &[u8]) -> Result<(), Errno> {
@@ -173,7 +190,7 @@ impl Record {
     }
 
     /// What it says.
-    pub(crate) fn facts(&self) -> Result<Facts, Errno> {
+    pub(crate) fn facts(&self) -> Result<Box<Facts>, Errno> {
         Facts::read(&self.file)
     }
 
@@ -205,7 +222,8 @@ impl Record {
 
     /// The path of a file that is kept with it.
     pub(crate) fn path_in(&self, file: &str) -> CString {
-        CString::new([&self.path(), &b"/"[..], file.as_bytes()].concat()).unwrap_or_default()
+        let path = file_of(&self.name, file);
+        CString::new(self.state.path_of(path.as_bytes())).unwrap_or_default()
     }
 
     /// Its path, for messages.
@@ -239,11 +257,11 @@ fn open(state: &State, name: &CStr, missing: Missing) -> Result<OwnedFd, Errno> 
 
 /// Takes a record for a new instance. The inner error says that somebody else has that name.
 fn take_new(name: &CStr) -> Result<Result<Record, Error>, Error> {
-    let end = Instant::now() + PATIENCE;
+    let end = now() + PATIENCE;
     loop {
         let state = State::make()?;
         let path = state.path_of(name.to_bytes());
-        let is_late = Instant::now() > end;
+        let is_late = now() > end;
         match Record::take(state, name, Missing::Make) {
             Ok(Taken::Ours(record)) => return Ok(Ok(record)),
             Ok(Taken::Held(file)) => {
@@ -272,11 +290,6 @@ fn take_new(name: &CStr) -> Result<Result<Record, Error>, Error> {
     }
 }
 
-/// A line of a key and words.
-fn line<'a>(key: &'a str, values: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    words::line([key.as_bytes()].into_iter().chain(values))
-}
-
 /// The path of a file of a record, from the state directory.
 pub(crate) fn file_of(name: &CStr, file: &str) -> CString {
     CString::new([name.to_bytes(), b"/", file.as_bytes()].concat()).unwrap_or_default()
@@ -288,6 +301,5 @@ fn text(name: String) -> CString {
 
 /// CLOCK_BOOTTIME, which no setting of the clock changes.
 pub(crate) fn seconds_since_boot() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    u64::try_from(time.tv_sec).unwrap_or(0)
+    u64::try_from(rustix::system::sysinfo().uptime).unwrap_or(0)
 }

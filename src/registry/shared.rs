@@ -8,8 +8,8 @@
 use super::State;
 use super::record::Missing;
 use crate::sys::again;
-use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 
@@ -77,9 +77,9 @@ pub(crate) fn leave(
     user: &CStr,
     kind: &str,
     object: &[u8],
-    mut remove: impl FnMut(bool) -> Result<(), Errno>,
+    remove: &mut dyn FnMut(bool) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
-    again(|| leave_once(state, user, kind, object, &mut remove))
+    again(|| leave_once(state, user, kind, object, remove))
 }
 
 fn leave_once(
@@ -151,13 +151,11 @@ impl Users {
 
     /// Tells of all users.
     fn each(&self, tell: &mut dyn FnMut(&CStr)) -> Result<(), Errno> {
-        for entry in Dir::read_from(&self.directory)? {
-            let entry = entry?;
-            if !entry.file_name().to_bytes().starts_with(b".") {
-                tell(entry.file_name());
+        crate::host::entries(self.directory.as_fd(), &mut |name, _| {
+            if !name.to_bytes().starts_with(b".") {
+                tell(name);
             }
-        }
-        Ok(())
+        })
     }
 
     /// Lets go of it; without users, nothing is left of it.
@@ -209,7 +207,7 @@ mod tests {
         assert!(join(&other.state, &other.name, "bridge", b"br0").unwrap().is_made());
         let mut removed = Vec::new();
         for record in [&one, &one, &other, &other] {
-            leave(&record.state, &record.name, "bridge", b"br0", |made| {
+            leave(&record.state, &record.name, "bridge", b"br0", &mut |made| {
                 removed.push(made);
                 Ok(())
             })

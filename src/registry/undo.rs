@@ -13,6 +13,7 @@ use crate::network::{bridge, nat, pasta};
 use crate::spec::network::Cidr;
 use rustix::fs::{AtFlags, CWD, FileType};
 use std::ffi::CString;
+use unshared_init::number::decimal;
 
 /// What takes a step on the host back.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,60 +38,59 @@ pub(crate) enum Undo {
     EndPasta(CString),
     #[cfg(feature = "network")]
     /// The link is given back to the host.
-    ReturnLink(Lent),
+    ReturnLink(Box<Lent>),
 }
 
 impl Undo {
     /// Its words in the journal, its kind first.
     pub(crate) fn words(&self) -> Vec<Vec<u8>> {
-        let words = |kind: &str, words: &[&[u8]]| {
-            [kind.as_bytes()].iter().chain(words).map(|word| word.to_vec()).collect()
-        };
-        match self {
+        let (kind, object, more) = match self {
             Undo::UnmountNamespace { path, inode } => {
-                words("unmount-namespace", &[path.as_bytes(), inode.to_string().as_bytes()])
+                ("unmount-namespace", path, vec![inode.to_string().into_bytes()])
             }
-            Undo::RemoveEmptyFile(path) => words("remove-empty-file", &[path.as_bytes()]),
-            Undo::RemoveCgroup(path) => words("remove-cgroup", &[path.as_bytes()]),
+            Undo::RemoveEmptyFile(path) => ("remove-empty-file", path, Vec::new()),
+            Undo::RemoveCgroup(path) => ("remove-cgroup", path, Vec::new()),
             #[cfg(feature = "network")]
-            Undo::LeaveBridge(bridge) => words("leave-bridge", &[bridge.as_bytes()]),
+            Undo::LeaveBridge(bridge) => ("leave-bridge", bridge, Vec::new()),
             #[cfg(feature = "network")]
             Undo::LeaveBridgeAddress { bridge, address } => {
-                let address = address.to_string();
-                words("leave-bridge-address", &[bridge.as_bytes(), address.as_bytes()])
+                ("leave-bridge-address", bridge, vec![address.to_string().into_bytes()])
             }
             #[cfg(feature = "network")]
-            Undo::RemoveTables(name) => words("remove-tables", &[name.as_bytes()]),
+            Undo::RemoveTables(name) => ("remove-tables", name, Vec::new()),
             #[cfg(feature = "network")]
-            Undo::EndPasta(file) => words("end-pasta", &[file.as_bytes()]),
+            Undo::EndPasta(file) => ("end-pasta", file, Vec::new()),
             #[cfg(feature = "network")]
-            Undo::ReturnLink(lent) => [words("return-link", &[]), lent.words()].concat(),
-        }
+            Undo::ReturnLink(lent) => ("return-link", &lent.namespace, lent.words()),
+        };
+        let mut words = vec![kind.as_bytes().to_vec(), object.as_bytes().to_vec()];
+        words.extend(more);
+        words
     }
 
     /// From its words. `None` for what another version of this program wrote.
     pub(crate) fn parse(words: &[Vec<u8>]) -> Option<Undo> {
-        let (kind, words) = words.split_first()?;
-        let text = |index: usize| words.get(index).and_then(|word| CString::new(word.clone()).ok());
-        let number = |index: usize| std::str::from_utf8(words.get(index)?).ok()?.parse().ok();
-        #[cfg(feature = "network")]
-        let cidr = |index: usize| Cidr::parse(std::str::from_utf8(words.get(index)?).ok()?).ok();
-        Some(match kind.as_slice() {
-            b"unmount-namespace" => Undo::UnmountNamespace { path: text(0)?, inode: number(1)? },
-            b"remove-cgroup" => Undo::RemoveCgroup(text(0)?),
-            b"remove-empty-file" => Undo::RemoveEmptyFile(text(0)?),
+        let [kind, object, more @ ..] = words else { return None };
+        let object = CString::new(object.as_slice()).ok()?;
+        Some(match str::from_utf8(kind).ok()? {
+            "unmount-namespace" => {
+                Undo::UnmountNamespace { path: object, inode: decimal(more.first()?)? }
+            }
+            "remove-cgroup" => Undo::RemoveCgroup(object),
+            "remove-empty-file" => Undo::RemoveEmptyFile(object),
             #[cfg(feature = "network")]
-            b"leave-bridge" => Undo::LeaveBridge(text(0)?),
+            "leave-bridge" => Undo::LeaveBridge(object),
             #[cfg(feature = "network")]
-            b"leave-bridge-address" => {
-                Undo::LeaveBridgeAddress { bridge: text(0)?, address: cidr(1)? }
+            "leave-bridge-address" => {
+                let address = std::str::from_utf8(more.first()?).ok()?;
+                Undo::LeaveBridgeAddress { bridge: object, address: Cidr::parse(address).ok()? }
             }
             #[cfg(feature = "network")]
-            b"remove-tables" => Undo::RemoveTables(text(0)?),
+            "remove-tables" => Undo::RemoveTables(object),
             #[cfg(feature = "network")]
-            b"end-pasta" => Undo::EndPasta(text(0)?),
+            "end-pasta" => Undo::EndPasta(object),
             #[cfg(feature = "network")]
-            b"return-link" => Undo::ReturnLink(Lent::parse(words)?),
+            "return-link" => Undo::ReturnLink(Box::new(Lent::parse(object, more)?)),
             _ => return None,
         })
     }

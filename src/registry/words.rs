@@ -1,33 +1,45 @@
 //! Lines of words, whatever bytes the words have.
 
-/// One line: the words with spaces between them and a line feed at the end. What is not printable
-/// ASCII, `%` and the space are written as `%` and two hexadecimal digits; an empty word as `%`.
-pub(crate) fn line<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
+/// One line: the words with spaces between them and a line feed at the end.
+pub(crate) fn line(words: &[&[u8]]) -> Vec<u8> {
     let mut line = Vec::new();
     for word in words {
-        if !line.is_empty() {
-            line.push(b' ');
-        }
-        if word.is_empty() {
-            line.push(b'%');
-        }
-        for byte in word {
-            if byte.is_ascii_graphic() && *byte != b'%' {
-                line.push(*byte);
-            } else {
-                line.extend([b'%', digit(byte >> 4), digit(byte & 15)]);
-            }
-        }
+        add(&mut line, word);
     }
     line.push(b'\n');
     line
 }
 
+/// Adds a word to the last line of a text. What is not printable ASCII, `%` and the space are written as
+/// `%` and two hexadecimal digits; an empty word as `%`.
+#[inline(never)]
+pub(crate) fn add(text: &mut Vec<u8>, word: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    if text.last().is_some_and(|byte| *byte != b'\n') {
+        text.push(b' ');
+    }
+    if word.is_empty() {
+        text.push(b'%');
+    }
+    for byte in word {
+        if byte.is_ascii_graphic() && *byte != b'%' {
+            text.push(*byte);
+        } else {
+            text.push(b'%');
+            for half in [byte >> 4, byte & 15] {
+                text.extend(DIGITS.get(usize::from(half)));
+            }
+        }
+    }
+}
+
 /// The words of a line without its line feed.
 pub(crate) fn split(line: &[u8]) -> Vec<Vec<u8>> {
-    line.split(|byte| *byte == b' ').map(word).collect()
+    let mut words = Vec::new();
+    for text in line.split(|byte| *byte == b' ') {
+        words.push(word(text));
+    }
+    words
 }
 
 fn word(text: &[u8]) -> Vec<u8> {
@@ -53,7 +65,7 @@ mod tests {
     #[test]
     fn words_come_back_whatever_they_hold() {
         let words: [&[u8]; 5] = [b"a", b"", b"b c\n%", b"\xff\0", b"%41"];
-        let text = line(words);
+        let text = line(&words);
         assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1);
         assert_eq!(split(text.strip_suffix(b"\n").unwrap()), words);
     }

@@ -184,8 +184,10 @@ const ARGUMENTS: u32 = 16;
 
 /// The default profile as a program. With `old_ptrace` the kernel is older than 4.8.
 pub(crate) fn default(old_ptrace: bool) -> Vec<Instruction> {
-    let ptrace = old_ptrace.then_some(&PTRACE);
-    let calls: Vec<&Call> = CALLS.iter().chain(ptrace).collect();
+    let mut calls: Vec<&Call> = CALLS.iter().collect();
+    if old_ptrace {
+        calls.push(&PTRACE);
+    }
     let (native, compatible) = ARCHITECTURES;
     let unknown = Block::verdict(Verdict::Fail(ENOSYS));
     let others = match compatible {
@@ -201,11 +203,13 @@ pub(crate) fn default(old_ptrace: bool) -> Vec<Instruction> {
 }
 
 /// What is said about the numbers of one architecture, of which there are none from `end` on.
-fn numbers(calls: &[&Call], number: impl Fn(&Call) -> i16, end: Option<u32>) -> Block {
-    let mut rules: Vec<(u32, Rule)> = calls
-        .iter()
-        .filter_map(|call| Some((u32::try_from(number(call)).ok()?, call.rule)))
-        .collect();
+fn numbers(calls: &[&Call], number: fn(&Call) -> i16, end: Option<u32>) -> Block {
+    let mut rules: Vec<(u32, Rule)> = Vec::new();
+    for call in calls {
+        if let Ok(number) = u32::try_from(number(call)) {
+            rules.push((number, call.rule));
+        }
+    }
     rules.sort_unstable_by_key(|(number, _)| *number);
     let mut entries: Vec<(u32, Block)> = Vec::new();
     // As long as nothing else is said, a call is allowed; neighbours with one verdict are one entry.

@@ -1,14 +1,17 @@
 //! `unshared-cli service`: commands what watches over services, as sv(8) does.
 use super::files;
 use super::status::{LENGTH, Status};
+use super::supervisor::date;
 use super::unit::State;
 use crate::error::{Error, escape};
+use core::fmt::Write;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 use unshared_init::errno;
+use unshared_init::number::SECOND;
 use unshared_init::reaper::{Change, Ended};
 use unshared_init::sys::{self, Arguments, Environment, Memory};
 
@@ -61,27 +64,25 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) fn run(service: &Service) -> Result<u8, Error> {
     let order = service.order;
     let mut failed = 0_u64;
-    let end = Instant::now() + Duration::from_secs(service.seconds);
+    let end = sys::now().saturating_add(service.seconds.saturating_mul(SECOND));
     let mut waited_for = Vec::new();
     for name in service.names {
-        let result = Target::find(name).and_then(|mut target| {
-            if order.letters.is_empty() && order.check.is_none() {
-                print(&target.describe()?)?;
+        match Target::find(name, order.letters) {
+            Ok(target) => {
+                if order.letters.is_empty() && order.check.is_none() {
+                    target.tell("")?;
+                }
+                waited_for.push(target);
             }
-            target.send(order.letters).map(|()| target)
-        });
-        match result {
-            Ok(target) => waited_for.push(target),
-            Err(Trouble::Failed(what)) => {
+            Err(what) => {
                 failed += 1;
                 print(&format!("fail: {}: {what}", escape(name.to_bytes())))?;
             }
-            Err(Trouble::Output(error)) => return Err(error),
         }
     }
     let Some(check) = order.check else { return Ok(status(failed)) };
     loop {
-        let is_late = Instant::now() >= end;
+        let is_late = sys::now() >= end;
         let mut rest = Vec::new();
         for mut target in waited_for {
             match target.is_so(check) {
@@ -114,33 +115,17 @@ fn status(failed: u64) -> u8 {
     u8::try_from(failed.min(99)).unwrap_or(99)
 }
 
-/// Seconds since 1970.
-fn date() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
 fn print(line: &str) -> Result<(), Error> {
     crate::print(format!("{line}\n").as_bytes()).map(|_| ())
 }
 
-/// Why there is no answer.
-enum Trouble {
-    /// The service has none.
-    Failed(String),
-    /// It cannot be printed.
-    Output(Error),
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Trouble {
-        Trouble::Output(error)
-    }
-}
-
 const NOBODY: &str = "nobody watches over it";
 
-fn failed(attempt: &str, errno: Errno) -> Trouble {
-    Trouble::Failed(format!("{attempt}: {}", errno::name(errno)))
+/// Why there is no answer.
+#[cold]
+#[inline(never)]
+fn failed(attempt: &str, errno: Errno) -> String {
+    format!("{attempt}: {}", errno::name(errno))
 }
 
 /// A service's directory.
@@ -152,34 +137,35 @@ struct Target {
 }
 
 impl Target {
-    fn find(name: &'static CStr) -> Result<Target, Trouble> {
+    /// Finds it, and sends letters to it.
+    fn find(name: &'static CStr, letters: &str) -> Result<Target, String> {
         let bytes = name.to_bytes();
         let is_path = bytes.starts_with(b".") || bytes.starts_with(b"/") || bytes.ends_with(b"/");
         let services = Environment::inherited().get(b"SVDIR").unwrap_or(b"/etc/service");
         let path = if is_path { bytes.to_vec() } else { [services, b"/", bytes].concat() };
         let path = CString::new(path).unwrap_or_default();
-        match files::directory(CWD, &path) {
-            Ok(directory) => Ok(Target { name, directory, before: None }),
-            Err(errno) => Err(failed("open its directory", errno)),
-        }
+        let directory = files::directory(CWD.as_fd(), &path)
+            .map_err(|errno| failed("open its directory", errno))?;
+        let mut target = Target { name, directory, before: None };
+        target.send(letters)?;
+        Ok(target)
     }
 
     /// What is so; fails where nobody watches over it.
-    fn status(&self, directory: impl AsFd) -> Result<Status, Trouble> {
+    fn status(&self, directory: &OwnedFd) -> Result<Status, String> {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match openat(&directory, c"supervise/ok", flags, Mode::empty()) {
+        match openat(directory, c"supervise/ok", flags, Mode::empty()) {
             Ok(_) => {}
-            Err(Errno::NXIO | Errno::NOENT) => return Err(Trouble::Failed(NOBODY.to_owned())),
+            Err(Errno::NXIO | Errno::NOENT) => return Err(NOBODY.to_owned()),
             Err(errno) => return Err(failed("open supervise/ok", errno)),
         }
         let mut bytes = [0; LENGTH + 1];
         let bytes = files::read(directory.as_fd(), c"supervise/status", &mut bytes);
-        let unknown = || Trouble::Failed("supervise/status is none".to_owned());
-        Status::parse(bytes).ok_or_else(unknown)
+        Status::parse(bytes).ok_or_else(|| "supervise/status is none".to_owned())
     }
 
     /// Writes letters to `supervise/control`, unless what they ask for is wanted already.
-    fn send(&mut self, letters: &str) -> Result<(), Trouble> {
+    fn send(&mut self, letters: &str) -> Result<(), String> {
         let status = self.status(&self.directory)?;
         self.before = Some(status);
         if letters.is_empty() {
@@ -197,11 +183,9 @@ impl Target {
     }
 
     /// Whether a command has had its effect.
-    fn is_so(&self, check: Check) -> Result<bool, Trouble> {
+    fn is_so(&self, check: Check) -> Result<bool, String> {
         let status = match self.status(&self.directory) {
-            Err(Trouble::Failed(what)) if check == Check::Exit && what == NOBODY => {
-                return Ok(true);
-            }
+            Err(what) if check == Check::Exit && what == NOBODY => return Ok(true),
             status => status?,
         };
         let runs = status.pid.is_some();
@@ -249,26 +233,23 @@ impl Target {
 
     /// A line with what is so.
     fn tell(&self, how: &str) -> Result<(), Error> {
-        match self.describe() {
-            Ok(line) => print(&format!("{how}{line}")),
-            Err(Trouble::Failed(what)) => {
-                print(&format!("{how}{}: {what}", escape(self.name.to_bytes())))
-            }
-            Err(Trouble::Output(error)) => Err(error),
-        }
+        let line = self.describe().unwrap_or_else(|what| {
+            let name = escape(self.name.to_bytes());
+            format!("{name}: {what}")
+        });
+        print(&format!("{how}{line}"))
     }
 
     /// As sv(8) puts it.
-    fn describe(&self) -> Result<String, Trouble> {
+    fn describe(&self) -> Result<String, String> {
         let status = self.status(&self.directory)?;
         let name = escape(self.name.to_bytes());
         let mut line = describe(&name, status, self.directory.as_fd());
-        if let Ok(log) = files::directory(&self.directory, c"log") {
-            let log = self.status(&log).map(|status| describe("log", status, log.as_fd()));
-            if let Ok(log) = log {
-                line.push_str("; ");
-                line.push_str(&log);
-            }
+        if let Ok(log) = files::directory(self.directory.as_fd(), c"log")
+            && let Ok(status) = self.status(&log)
+        {
+            line.push_str("; ");
+            line.push_str(&describe("log", status, log.as_fd()));
         }
         Ok(line)
     }
@@ -281,8 +262,11 @@ fn describe(name: &str, status: Status, directory: rustix::fd::BorrowedFd<'_>) -
         State::Finish => "finish",
         State::Run | State::Down => "run",
     };
-    let pid = status.pid.map_or_else(String::new, |pid| format!("(pid {}) ", pid.as_raw_nonzero()));
-    let seconds = date().saturating_sub(status.seconds);
+    let mut line = format!("{state}: {name}: ");
+    if let Some(pid) = status.pid {
+        let _ = write!(line, "(pid {}) ", pid.as_raw_nonzero());
+    }
+    let _ = write!(line, "{}s", (date() / SECOND).saturating_sub(status.seconds));
     let is_normally_down = files::exists(directory, c"down");
     let more = [
         (runs && is_normally_down, ", normally down"),
@@ -292,6 +276,10 @@ fn describe(name: &str, status: Status, directory: rustix::fd::BorrowedFd<'_>) -
         (runs && status.want == b'd', ", want down"),
         (runs && status.term, ", got TERM"),
     ];
-    let more = more.iter().filter(|(is_so, _)| *is_so).map(|(_, text)| *text);
-    format!("{state}: {name}: {pid}{seconds}s{}", more.collect::<String>())
+    for (is_so, text) in more {
+        if is_so {
+            line.push_str(text);
+        }
+    }
+    line
 }

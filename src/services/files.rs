@@ -1,7 +1,7 @@
 //! The directory `supervise` of a service, or of its log: what runsv(8) keeps there, in the same form.
 use super::status::{Status, stat};
 use super::unit::Unit;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{self, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -122,7 +122,7 @@ fn put(directory: BorrowedFd<'_>, [new, name]: [&CStr; 2], bytes: &[u8]) -> Resu
 }
 
 /// Opens a directory, to be entered and looked into.
-pub(crate) fn directory(inside: impl AsFd, name: &CStr) -> Result<OwnedFd, Errno> {
+pub(crate) fn directory(inside: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     fs::openat(inside, name, flags, Mode::empty())
 }

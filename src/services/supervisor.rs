@@ -11,6 +11,7 @@ use rustix::fs::{Access, AtFlags};
 use rustix::process::Pid;
 use std::ffi::CStr;
 use std::time::SystemTime;
+use unshared_init::number::SECOND;
 use unshared_init::reaper::{Change, Ended};
 use unshared_init::signal::Signal;
 use unshared_init::sys;
@@ -311,6 +312,11 @@ fn tell_end(service: &Service, role: Role, pid: Pid, ended: Ended) {
 }
 
 pub(super) fn moment() -> Moment {
+    Moment { uptime: sys::now(), date: date() }
+}
+
+/// Nanoseconds since 1970.
+pub(super) fn date() -> u64 {
     let date = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Moment { uptime: sys::now(), date: u64::try_from(date.as_nanos()).unwrap_or(0) }
+    date.as_secs() * SECOND + u64::from(date.subsec_nanos())
 }

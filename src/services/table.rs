@@ -111,6 +111,7 @@ impl Table {
         Table { places: heapless::Vec::new() }
     }
 
+    #[inline(never)]
     pub(crate) fn get(&mut self, index: Index) -> Option<&mut Service> {
         self.places.get_mut(usize::from(index))?.as_mut()
     }

@@ -172,7 +172,7 @@ impl<'a> Child<'a> {
             sys::set_foreground(0, sys::own_group());
         }
         for (index, step) in self.run.steps(Side::Payload) {
-            if *step == Step::Execute {
+            if matches!(step, Step::Execute) {
                 let Some(arguments) = self.run.commands.get(command) else {
                     return FAILED;
                 };
@@ -206,12 +206,9 @@ impl<'a> Child<'a> {
     fn failed_because(&self, step: usize, failure: Failure) -> u8 {
         let mut reason = Text::new();
         // As much as fits.
-        let _ = failure
-            .reason
-            .iter()
-            .flat_map(|text| text.bytes())
-            .try_for_each(|byte| reason.push(byte));
-        let failed = Failed { step, errno: failure.errno, command: 0, code: FAILED, reason };
+        let text = failure.reason().unwrap_or_default();
+        let _ = text.bytes().try_for_each(|byte| reason.push(byte));
+        let failed = Failed { step, errno: failure.errno(), command: 0, code: FAILED, reason };
         self.parent.send(&Message::Failed(Box::new(failed)));
         FAILED
     }

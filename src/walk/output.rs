@@ -62,7 +62,7 @@ fn open_others(spec: &Spec, journal: &Journal) -> Result<(Output, Carried), Erro
     };
     if let Some(record) = journal.record() {
         record
-            .note("log", [path.as_bytes()])
+            .note("log", &[path.as_bytes().to_vec()])
             .map_err(|errno| cannot("write down", &path, errno))?;
     }
     let size = spec.log_max.or(in_record.then_some(DEFAULT_SIZE));

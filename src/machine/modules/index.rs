@@ -1,7 +1,7 @@
 //! What depmod(8) has written beside the modules: which needs which, and which is for what.
 use super::glob;
 use crate::error::{Error, quote};
-use rustix::io::Errno;
+use crate::host::{identity, read_file};
 
 /// The files that list them, for one release of the kernel.
 pub(crate) struct Index {
@@ -21,14 +21,13 @@ impl Index {
     /// Reads them.
     pub(crate) fn open(release: &str) -> Result<Index, Error> {
         let folder = format!("/lib/modules/{release}");
-        let [dep, alias, softdep, builtin] =
-            FILES.map(|name| std::fs::read(format!("{folder}/{name}")));
-        let dep = dep.map_err(|error| {
-            let attempt = format!("read {}", quote(format!("{folder}/modules.dep")));
-            Error::system(attempt, error.raw_os_error().map_or(Errno::IO, unshared_init::errno::of))
+        let read = |name: &str| read_file(&format!("{folder}/{name}"));
+        let dep = read("modules.dep").map_err(|errno| {
+            Error::system(format!("read {}", quote(format!("{folder}/modules.dep"))), errno)
         })?;
-        let [alias, softdep, builtin] =
-            [alias, softdep, builtin].map(|file| file.unwrap_or_default());
+        let read = |name| read(name).unwrap_or_default();
+        let (alias, softdep) = (read("modules.alias"), read("modules.softdep"));
+        let builtin = read("modules.builtin");
         Ok(Index { folder, dep, alias, softdep, builtin })
     }
 
@@ -53,8 +52,10 @@ impl Index {
             if let Some(path) = paths.next()
                 && is_same(stem(path), name)
             {
-                let mut files: Vec<&[u8]> = std::iter::once(path).chain(paths).collect();
-                files.reverse();
+                let mut files = vec![path];
+                for path in paths {
+                    files.insert(0, path);
+                }
                 return Some(files);
             }
         }
@@ -65,7 +66,7 @@ impl Index {
     pub(crate) fn is_here(&self, name: &[u8]) -> bool {
         self.files(name).and_then(|files| files.last().copied()).is_some_and(|file| {
             let path = [self.folder.as_bytes(), b"/", file].concat();
-            rustix::fs::stat(path.as_slice()).is_ok()
+            identity(&path).is_ok()
         })
     }
 

@@ -4,16 +4,18 @@ use core::fmt::Write;
 use core::mem::MaybeUninit;
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::process::{Pid, Signal};
-use std::time::{Duration, Instant};
+use std::ffi::CStr;
+use unshared_init::number::SECOND;
+use unshared_init::sys::now;
 
 /// From TERM to KILL, and then to giving up.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: u64 = 5 * SECOND;
 
 /// Ends what runs in a network namespace: TERM, then KILL.
 pub(super) fn end_all(inode: u64) {
     let mut signal = Signal::TERM;
     let mut told: Vec<Pid> = Vec::new();
-    let mut since = Instant::now();
+    let mut since = now();
     loop {
         let processes = processes_in(inode);
         if processes.is_empty() {
@@ -27,11 +29,11 @@ pub(super) fn end_all(inode: u64) {
                 told.push(pid);
             }
         }
-        if since.elapsed() > GRACE {
+        if now() - since > GRACE {
             if signal == Signal::KILL {
                 return;
             }
-            (signal, since) = (Signal::KILL, Instant::now());
+            (signal, since) = (Signal::KILL, now());
             told.clear();
         }
         pause();
@@ -55,10 +57,9 @@ fn processes_in(inode: u64) -> Vec<Pid> {
         let text = entry.file_name().to_str().unwrap_or_default();
         let Some(pid) = text.parse().ok().and_then(Pid::from_raw) else { continue };
         path.clear();
-        if write!(path, "{text}/ns/net").is_err() {
-            continue;
-        }
-        let is_in = rustix::fs::readlinkat_raw(&proc, path.as_str(), &mut name)
+        let _ = write!(path, "{text}/ns/net\0");
+        let Ok(path) = CStr::from_bytes_with_nul(path.as_bytes()) else { continue };
+        let is_in = rustix::fs::readlinkat_raw(&proc, path, &mut name)
             .is_ok_and(|(name, _)| name == wanted.as_bytes());
         if is_in && pid != own {
             found.push(pid);
