@@ -6,11 +6,9 @@ use crate::error::Error;
 mod gzip;
 mod lz4;
 mod lzma;
-mod sum;
-mod xz;
 mod zstd;
 
-pub(crate) use sum::Sum;
+pub(crate) use gzip::Sum;
 
 /// A format that we unpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +64,8 @@ pub(crate) fn decompress(
         match format {
             Format::Gzip => gzip::decompress(source, sink)?,
             Format::Lz4 => lz4::decompress(source, sink)?,
-            Format::Lzma => lzma::decompress(source, sink)?,
-            Format::Xz => xz::decompress(source, sink)?,
+            Format::Lzma => lzma::decompress_lzma(source, sink)?,
+            Format::Xz => lzma::decompress_xz(source, sink)?,
             Format::Zstd => zstd::decompress(source, sink)?,
         }
         if look(source.peek(LOOK)?) != Found::Compressed(format) {

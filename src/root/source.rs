@@ -91,6 +91,15 @@ impl Source {
         Ok(count)
     }
 
+    /// Takes back bytes that were consumed: they are next again.
+    pub(crate) fn unread(&mut self, bytes: &[u8]) {
+        let next = self.buffer.get(self.position..self.end).unwrap_or_default();
+        let mut buffer = [bytes, next].concat();
+        (self.position, self.end) = (0, buffer.len());
+        buffer.resize(self.end.max(BUFFER), 0);
+        self.buffer = buffer;
+    }
+
     /// One read(2) behind what is there.
     fn read(&mut self) -> Result<(), Error> {
         if self.buffer.is_empty() {

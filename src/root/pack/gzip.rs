@@ -24,7 +24,7 @@ impl<'a> Gzip<'a> {
         out(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3])?;
         let flags = create_comp_flags_from_zip_params(LEVEL, WINDOW, 0);
         let state = Box::new(CompressorOxide::new(flags));
-        Ok(Gzip { out, state, sum: Sum::crc32(), size: 0 })
+        Ok(Gzip { out, state, sum: Sum::new(), size: 0 })
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -35,8 +35,8 @@ impl<'a> Gzip<'a> {
 
     pub(super) fn finish(mut self) -> Result<(), Error> {
         self.compress(&[], TDEFLFlush::Finish)?;
-        let (sum, size) = (self.sum.value() as u32, self.size);
-        (self.out)(&[sum.to_le_bytes(), size.to_le_bytes()].concat())
+        let (sum, size) = (self.sum.value().to_le_bytes(), self.size.to_le_bytes());
+        (self.out)(&[sum, size].concat())
     }
 
     fn compress(&mut self, bytes: &[u8], flush: TDEFLFlush) -> Result<(), Error> {
