@@ -8,7 +8,7 @@ use crate::spec::namespace::Namespace;
 use crate::spec::{MapChoice, Spec};
 use crate::sys;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 use std::ffi::{CStr, CString};
@@ -215,6 +215,17 @@ pub(crate) fn entries(
         }
     }
     Ok(())
+}
+
+/// unlink(2) of a file, if it is as empty as it was made.
+#[inline(never)]
+pub(crate) fn remove_empty(path: &CStr) {
+    let status = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
+    if status.is_ok_and(|status| {
+        FileType::from_raw_mode(status.st_mode) == FileType::RegularFile && status.st_size == 0
+    }) {
+        let _ = rustix::fs::unlink(path);
+    }
 }
 
 /// The decimal number that is all of a file.

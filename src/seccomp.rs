@@ -32,9 +32,9 @@ impl Seccomp {
     /// The value of `--seccomp`.
     #[cfg(feature = "seccomp")]
     pub(crate) fn parse(value: CString) -> Seccomp {
-        match value.as_bytes() {
-            b"none" => Seccomp::None,
-            b"default" => Seccomp::Default,
+        match value.to_str().unwrap_or_default() {
+            "none" => Seccomp::None,
+            "default" => Seccomp::Default,
             _ => Seccomp::File(value),
         }
     }

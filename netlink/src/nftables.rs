@@ -230,72 +230,65 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// What an expression's data has under its numbers, from 1.
+enum Part<'a> {
+    Number(u32),
+    Data(&'a [u8]),
+    Nothing,
+}
+
 impl Expression<'_> {
     fn emit(self, message: &mut Message<'_>) {
-        let number = |message: &mut Message<'_>, kind, value: u32| {
-            message.attribute(kind, &value.to_be_bytes());
-        };
-        let numbers = |message: &mut Message<'_>, name: &[u8], values: &[u32]| {
-            message.text(NFTA_EXPR_NAME, name);
-            message.nest(NFTA_EXPR_DATA | NESTED, |message| {
-                for (kind, value) in (1..).zip(values) {
-                    number(message, kind, *value);
-                }
-            });
-        };
-        let data = |message: &mut Message<'_>, kind: u16, value: &[u8]| {
-            message.nest(kind | NESTED, |message| message.attribute(NFTA_DATA_VALUE, value));
-        };
+        use Part::{Data, Nothing, Number};
+        let mut put = |name: &[u8], parts: &[Part<'_>]| put(message, name, parts);
         match self {
             // Register, which header, offset, length.
             Expression::Network { offset, length } => {
-                numbers(message, b"payload", &[FIRST, 1, offset, length]);
+                put(b"payload", &[Number(FIRST), Number(1), Number(offset), Number(length)]);
             }
             Expression::Transport { offset, length } => {
-                numbers(message, b"payload", &[FIRST, 2, offset, length]);
+                put(b"payload", &[Number(FIRST), Number(2), Number(offset), Number(length)]);
             }
             // Register, NFT_META_L4PROTO.
-            Expression::Protocol => numbers(message, b"meta", &[FIRST, 16]),
+            Expression::Protocol => put(b"meta", &[Number(FIRST), Number(16)]),
             // Register, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR.
-            Expression::DestinationKind => numbers(message, b"fib", &[FIRST, 3, 2]),
+            Expression::DestinationKind => put(b"fib", &[Number(FIRST), Number(3), Number(2)]),
+            // Two registers, length, mask, what is set afterwards.
             Expression::Mask(mask) => {
-                message.text(NFTA_EXPR_NAME, b"bitwise");
-                message.nest(NFTA_EXPR_DATA | NESTED, |message| {
-                    number(message, 1, FIRST);
-                    number(message, 2, FIRST);
-                    number(message, 3, u32::try_from(mask.len()).unwrap_or(0));
-                    data(message, 4, mask);
-                    data(message, 5, [0; 16].get(..mask.len()).unwrap_or(&[]));
-                });
+                let length = Number(u32::try_from(mask.len()).unwrap_or(0));
+                let zero = Data([0; 16].get(..mask.len()).unwrap_or(&[]));
+                put(b"bitwise", &[Number(FIRST), Number(FIRST), length, Data(mask), zero]);
             }
+            // Register, NFT_CMP_EQ or NFT_CMP_NEQ.
             Expression::Compare { equal, value } => {
-                message.text(NFTA_EXPR_NAME, b"cmp");
-                message.nest(NFTA_EXPR_DATA | NESTED, |message| {
-                    number(message, 1, FIRST);
-                    number(message, 2, (!equal).into());
-                    data(message, 3, value);
-                });
+                put(b"cmp", &[Number(FIRST), Number((!equal).into()), Data(value)]);
             }
             Expression::Immediate { register, value } => {
-                message.text(NFTA_EXPR_NAME, b"immediate");
-                message.nest(NFTA_EXPR_DATA | NESTED, |message| {
-                    number(message, 1, register);
-                    data(message, 2, value);
-                });
+                put(b"immediate", &[Number(register), Data(value)]);
             }
-            Expression::Masquerade => numbers(message, b"masq", &[]),
+            Expression::Masquerade => put(b"masq", &[]),
+            // NFT_NAT_DNAT, family, the registers of the address and of the port.
             Expression::Translate(family) => {
-                message.text(NFTA_EXPR_NAME, b"nat");
-                message.nest(NFTA_EXPR_DATA | NESTED, |message| {
-                    // NFT_NAT_DNAT.
-                    number(message, 1, 1);
-                    number(message, 2, family.number().into());
-                    number(message, 3, FIRST);
-                    number(message, 5, SECOND);
-                });
+                let family = Number(family.number().into());
+                put(b"nat", &[Number(1), family, Number(FIRST), Nothing, Number(SECOND)]);
             }
         }
     }
+}
+
+fn put(message: &mut Message<'_>, name: &[u8], parts: &[Part<'_>]) {
+    message.text(NFTA_EXPR_NAME, name);
+    message.nest(NFTA_EXPR_DATA | NESTED, |message| {
+        for (kind, part) in (1_u16..).zip(parts) {
+            match part {
+                Part::Number(value) => message.attribute(kind, &value.to_be_bytes()),
+                Part::Data(value) => message.nest(kind | NESTED, |message| {
+                    message.attribute(NFTA_DATA_VALUE, value);
+                }),
+                Part::Nothing => {}
+            }
+        }
+    });
 }
 
 #[cfg(test)]

@@ -23,10 +23,11 @@ fn full_cgroup() -> Option<String> {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
         let (mount, mut below) = place::mounted(&mounts, path, |kind| match controllers {
             "" => kind.starts_with("cgroup2 "),
-            _ => kind.starts_with("cgroup ") && kind.split([',', ' ']).any(|one| one == "pids"),
+            _ => kind.starts_with("cgroup ") && has_pids(kind),
         })?;
-        let has_it = |one| matches!(one, "" | "pids");
-        controllers.split(',').any(has_it).then_some(())?;
+        if !controllers.is_empty() && !has_pids(controllers) {
+            return None;
+        }
         loop {
             let number = |file| read_number(&format!("{mount}{below}/{file}"));
             if let (Some(most), Some(count)) = (number("pids.max"), number("pids.current"))
@@ -37,6 +38,11 @@ fn full_cgroup() -> Option<String> {
             below = below.rsplit_once('/')?.0.to_owned();
         }
     })
+}
+
+/// Whether that controller is among the words of a list.
+fn has_pids(list: &str) -> bool {
+    list.as_bytes().split(|byte| matches!(byte, b',' | b' ')).any(|one| one == b"pids")
 }
 
 /// Whether our user has as many processes, threads among them, as RLIMIT_NPROC lets him have.

@@ -221,7 +221,7 @@ fn leave_disks() {
     // What was mounted last is first: it may be below what was mounted before.
     for line in mounts.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let target = path(proc::field(line, 1));
-        let kept = matches!(target.as_bytes(), b"/" | b"/dev" | b"/proc");
+        let kept = [c"/", c"/dev", c"/proc"].contains(&target.as_c_str());
         if kept || rustix::mount::unmount(&target, UnmountFlags::NOFOLLOW).is_err() {
             let flags = MountFlags::RDONLY;
             let _ = rustix::mount::mount_remount(&target, flags, c"");

@@ -173,23 +173,14 @@ fn look_for_init(settings: &Settings) -> Result<(), Error> {
 /// Mount options in their two kinds: flags of mount(2), and what the filesystem is told.
 impl Root {
     fn options(&self) -> (MountFlags, CString) {
-        const FLAGS: [(&[u8], MountFlags); 7] = [
-            (b"nosuid", MountFlags::NOSUID),
-            (b"nodev", MountFlags::NODEV),
-            (b"noexec", MountFlags::NOEXEC),
-            (b"noatime", MountFlags::NOATIME),
-            (b"nodiratime", MountFlags::NODIRATIME),
-            (b"relatime", MountFlags::RELATIME),
-            (b"sync", MountFlags::SYNCHRONOUS),
-        ];
         let mut read_only = !self.writable;
         let mut flags = MountFlags::empty();
         let mut data: Vec<&[u8]> = Vec::new();
         for option in self.flags.split(|byte| *byte == b',').filter(|option| !option.is_empty()) {
-            match (option, FLAGS.iter().find(|(name, _)| *name == option)) {
+            match (option, crate::mounts::read_only::flag(option)) {
                 (b"ro", _) => read_only = true,
                 (b"rw", _) => read_only = false,
-                (_, Some((_, flag))) => flags |= *flag,
+                (_, Some(flag)) => flags |= flag,
                 (_, None) => data.push(option),
             }
         }

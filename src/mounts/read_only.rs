@@ -94,22 +94,28 @@ impl Entry<'_> {
     fn flags(&self) -> MountFlags {
         let mut flags = MountFlags::empty();
         for option in self.options.split(|byte| *byte == b',') {
-            flags |= match option {
-                b"nosuid" => MountFlags::NOSUID,
-                b"nodev" => MountFlags::NODEV,
-                b"noexec" => MountFlags::NOEXEC,
-                b"noatime" => MountFlags::NOATIME,
-                b"nodiratime" => MountFlags::NODIRATIME,
-                b"relatime" => MountFlags::RELATIME,
-                b"nosymfollow" => MountFlags::NOSYMFOLLOW,
-                _ => MountFlags::empty(),
-            };
+            flags |= flag(option).unwrap_or(MountFlags::empty());
         }
         if !flags.intersects(MountFlags::NOATIME | MountFlags::RELATIME) {
             flags |= MountFlags::STRICTATIME;
         }
         flags
     }
+}
+
+/// The flag of mount(2) for an option that is called so.
+pub(crate) fn flag(option: &[u8]) -> Option<MountFlags> {
+    Some(match str::from_utf8(option).ok()? {
+        "nosuid" => MountFlags::NOSUID,
+        "nodev" => MountFlags::NODEV,
+        "noexec" => MountFlags::NOEXEC,
+        "noatime" => MountFlags::NOATIME,
+        "nodiratime" => MountFlags::NODIRATIME,
+        "relatime" => MountFlags::RELATIME,
+        "sync" => MountFlags::SYNCHRONOUS,
+        "nosymfollow" => MountFlags::NOSYMFOLLOW,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

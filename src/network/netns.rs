@@ -7,6 +7,7 @@ use super::bridge::{self, BRIDGE};
 use super::links::{self, Links};
 use super::{names, namespace};
 use crate::error::{Error, quote};
+use crate::host::remove_empty;
 use crate::link::{Found, Socket};
 use crate::perform::Failure;
 use crate::registry::State;
@@ -15,7 +16,7 @@ use crate::spec::network::Cidr;
 use crate::sys;
 use core::net::IpAddr;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
 use std::ffi::{CStr, CString};
@@ -165,16 +166,6 @@ fn keep(path: &CStr) -> Result<(), Errno> {
     let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC;
     drop(rustix::fs::open(path, flags, Mode::empty())?);
     rustix::mount::mount_bind(OWN, path).inspect_err(|_| remove_empty(path))
-}
-
-/// Removes a file at which nothing is kept.
-fn remove_empty(path: &CStr) {
-    let status = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW);
-    if status.is_ok_and(|status| {
-        FileType::from_raw_mode(status.st_mode) == FileType::RegularFile && status.st_size == 0
-    }) {
-        let _ = rustix::fs::unlink(path);
-    }
 }
 
 /// Opens a network namespace. EINVAL if the file is none.

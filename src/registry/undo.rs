@@ -11,7 +11,6 @@ use crate::network::lent::{self, Lent};
 use crate::network::{bridge, nat, pasta};
 #[cfg(feature = "network")]
 use crate::spec::network::Cidr;
-use rustix::fs::{AtFlags, CWD, FileType};
 use std::ffi::CString;
 use unshared_init::number::decimal;
 
@@ -118,16 +117,7 @@ impl Undo {
             Undo::EndPasta(file) => pasta::end(file),
             #[cfg(feature = "network")]
             Undo::ReturnLink(lent) => lent::return_link(lent),
-            Undo::RemoveEmptyFile(path) => {
-                let status = rustix::fs::statat(CWD, path.as_c_str(), AtFlags::SYMLINK_NOFOLLOW);
-                let is_ours = |status: rustix::fs::Stat| {
-                    FileType::from_raw_mode(status.st_mode) == FileType::RegularFile
-                        && status.st_size == 0
-                };
-                if status.is_ok_and(is_ours) {
-                    let _ = rustix::fs::unlink(path.as_c_str());
-                }
-            }
+            Undo::RemoveEmptyFile(path) => crate::host::remove_empty(path),
         }
     }
 }

@@ -208,34 +208,35 @@ impl Options {
             Some(value) => Ok(value),
             None => arguments.next().ok_or(Wrong(b"a value is missing after", word)),
         };
-        match name {
-            b"--grace" => {
+        // Bytes would be compared one by one.
+        match core::str::from_utf8(name).unwrap_or_default() {
+            "--grace" => {
                 let value = value()?;
                 let wrong = Wrong(b"--grace takes a number of seconds, not", value);
                 self.grace = seconds(value.to_bytes()).ok_or(wrong)?;
             }
-            b"--restart" => {
+            "--restart" => {
                 let value = value()?;
                 self.rules.restart = Restart::parse(value.to_bytes())
                     .ok_or(Wrong(b"--restart takes never, on-failure or always, not", value))?;
             }
-            b"--services" => self.services = Some(value()?),
-            b"--notification-fd" => self.notification_fd = Some(descriptor(value()?)?),
-            b"--parent-fd" => self.parent_fd = Some(descriptor(value()?)?),
-            b"--ready-exec" => self.ready_exec = Some(value()?),
-            b"--rewrite" => {
+            "--services" => self.services = Some(value()?),
+            "--notification-fd" => self.notification_fd = Some(descriptor(value()?)?),
+            "--parent-fd" => self.parent_fd = Some(descriptor(value()?)?),
+            "--ready-exec" => self.ready_exec = Some(value()?),
+            "--rewrite" => {
                 let value = value()?;
                 self.add_rewrite(value)?;
             }
             _ if attached.is_some() => {
                 return Err(Wrong(b"unknown option, or one that takes no value:", word));
             }
-            b"--re-raise" => self.re_raise = true,
-            b"--single-child" => self.be_single_child(),
-            b"--verbose" => self.verbosity = self.verbosity.saturating_add(1),
-            b"--quiet" => self.verbosity = 0,
-            b"--help" => return Ok(Some(Request::Help)),
-            b"--version" => return Ok(Some(Request::Version)),
+            "--re-raise" => self.re_raise = true,
+            "--single-child" => self.be_single_child(),
+            "--verbose" => self.verbosity = self.verbosity.saturating_add(1),
+            "--quiet" => self.verbosity = 0,
+            "--help" => return Ok(Some(Request::Help)),
+            "--version" => return Ok(Some(Request::Version)),
             _ => return Err(Wrong(b"unknown option", word)),
         }
         Ok(None)

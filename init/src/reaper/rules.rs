@@ -69,10 +69,10 @@ impl Restart {
     /// By its name on the command line.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Restart> {
-        match text {
-            b"never" => Some(Restart::Never),
-            b"on-failure" => Some(Restart::OnFailure),
-            b"always" => Some(Restart::Always),
+        match core::str::from_utf8(text).ok()? {
+            "never" => Some(Restart::Never),
+            "on-failure" => Some(Restart::OnFailure),
+            "always" => Some(Restart::Always),
             _ => None,
         }
     }
