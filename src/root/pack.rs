@@ -8,7 +8,7 @@ use crate::error::{Error, quote};
 use crate::machine;
 use archive::{Archive, Data, Entry};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
 use std::fs::{File, Metadata};
 use std::io::Write;
@@ -45,7 +45,6 @@ pub(crate) fn pack(request: &Pack) -> Result<String, Error> {
     let newest = newest()?;
     let mut entries = Entries::new();
     look(&root, &root, &mut entries)?;
-    entries.remove(&b"init"[..]);
     add(&mut entries, b"init", PROGRAM, Data::File("/proc/self/exe".into()))?;
     let words = words(request);
     if !words.is_empty() {
@@ -202,11 +201,6 @@ fn follow(link: &[u8], target: &[u8]) -> Vec<u8> {
 
 fn errno(error: &std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::IO, unshared_init::errno::of)
-}
-
-/// The names of a set that are not in the other one yet.
-fn new_ones(names: Vec<Vec<u8>>, known: &mut BTreeSet<Vec<u8>>) -> Vec<Vec<u8>> {
-    names.into_iter().filter(|name| known.insert(name.clone())).collect()
 }
 
 /// A file that gets its name when it is whole.

@@ -31,6 +31,13 @@ pub(crate) struct Meta {
 /// Tells which entries are the same file: device numbers, inode, type.
 pub(crate) type Identity = (u32, u32, u32, u32);
 
+/// A directory that is to be finished. One that comes again has more before it.
+struct Directory {
+    path: Vec<u8>,
+    before: usize,
+    meta: Meta,
+}
+
 /// How much may be kept in mind of directories and hard links, in bytes.
 const MEMORY: usize = 24 << 20;
 /// What one of them takes besides its path.
@@ -45,7 +52,7 @@ pub(crate) struct Tree {
     uid: u32,
     gid: u32,
     /// Directories get mode, owner and times when everything is in them.
-    directories: BTreeMap<Vec<u8>, Meta>,
+    directories: Vec<Directory>,
     links: BTreeMap<Identity, Link>,
     memory: usize,
     /// Device nodes that we may not make.
@@ -62,7 +69,7 @@ impl Tree {
             parent: None,
             uid: crate::sys::effective_uid(),
             gid: crate::sys::effective_gid(),
-            directories: BTreeMap::new(),
+            directories: Vec::new(),
             links: BTreeMap::new(),
             memory: 0,
             devices: 0,
@@ -82,7 +89,8 @@ impl Tree {
             })?;
         }
         self.remember(path.len())?;
-        self.directories.insert(path.to_vec(), meta);
+        let before = self.directories.len();
+        self.directories.push(Directory { path: path.to_vec(), before, meta });
         Ok(())
     }
 
@@ -159,12 +167,21 @@ impl Tree {
     /// Gives directories what they are to have, the inner ones first: a directory may be one that
     /// nothing can be made in, and each change in it would change its time.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
-        let directories = std::mem::take(&mut self.directories);
-        for (path, meta) in directories.iter().rev() {
+        let mut directories = std::mem::take(&mut self.directories);
+        directories.sort_unstable_by(|one, other| {
+            one.path.cmp(&other.path).then(one.before.cmp(&other.before))
+        });
+        let mut last: Option<&[u8]> = None;
+        for Directory { path, meta, .. } in directories.iter().rev() {
+            // Of one that came several times, it is as the last one says.
+            if last == Some(path) {
+                continue;
+            }
+            last = Some(path);
             self.finish_directory(path, *meta)
                 .map_err(|errno| Error::system(format!("finish {}", quote(path)), errno))?;
         }
-        if directories.contains_key(&b""[..]) {
+        if last == Some(b"") {
             return Ok(());
         }
         // The image says nothing of the root itself.

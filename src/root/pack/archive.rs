@@ -2,7 +2,6 @@
 use super::{Entries, errno};
 use crate::error::{Error, quote};
 use crate::root::cpio::TRAILER;
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -39,32 +38,37 @@ pub(super) type Write<'a> = dyn FnMut(&[u8]) -> Result<(), Error> + 'a;
 pub(super) struct Archive<'a> {
     entries: &'a Entries,
     newest: u32,
-    /// How many names each file has here.
-    names: BTreeMap<(u64, u64), u32>,
+    /// The identity of each file that may have several names, once for each that it has here; sorted.
+    names: Vec<(u64, u64)>,
 }
 
 impl<'a> Archive<'a> {
     pub(super) fn new(entries: &'a Entries, newest: u32) -> Archive<'a> {
-        let mut names = BTreeMap::new();
-        for identity in entries.values().filter_map(|entry| entry.identity) {
-            *names.entry(identity).or_insert(0) += 1;
+        let mut names = Vec::new();
+        for entry in entries.values() {
+            names.extend(entry.identity);
         }
+        names.sort_unstable();
         Archive { entries, newest, names }
     }
 
     pub(super) fn write(&self, out: &mut Write<'_>) -> Result<(), Error> {
-        let mut numbers = BTreeMap::new();
+        // The number of each file that had a name already, at the place of its identity.
+        let mut numbers = vec![0; self.names.len()];
         let mut next = 0_u32;
         for (path, entry) in self.entries {
             next += 1;
-            let names = entry.identity.and_then(|identity| self.names.get(&identity)).copied();
-            let names = names.unwrap_or(1);
-            let mut number = next;
-            let mut is_first = true;
-            if let (Some(identity), true) = (entry.identity, names > 1) {
-                number = *numbers.entry(identity).or_insert(next);
-                is_first = number == next;
+            let (mut names, mut number) = (1, next);
+            if let Some(identity) = entry.identity {
+                let place = self.names.partition_point(|other| *other < identity);
+                let end = self.names.partition_point(|other| *other <= identity);
+                names = (end - place) as u32;
+                if let Some(first) = numbers.get_mut(place) {
+                    number = if *first == 0 { next } else { *first };
+                    *first = number;
+                }
             }
+            let is_first = number == next;
             let path = if path.is_empty() { &b"."[..] } else { path };
             self.entry(path, entry, number, names, is_first, out)?;
         }

@@ -1,8 +1,7 @@
 //! Kernel modules in an image, with the lists that init and the kernel find them by.
-use super::{Data, Entries, FILE, LINK, Pack, add as put, new_ones};
+use super::{Data, Entries, FILE, LINK, Pack, add as put};
 use crate::error::{Error, quote};
 use crate::machine::modules::{FILES, Index};
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -13,10 +12,11 @@ pub(super) fn add(request: &Pack, entries: &mut Entries) -> Result<(), Error> {
         Some(release) => Index::open(release)?,
         None => Index::of_this_kernel()?,
     };
-    let mut known = BTreeSet::new();
-    let mut files = BTreeSet::new();
-    let mut wanted = new_ones(request.modules.clone(), &mut known);
-    while let Some(name) = wanted.pop() {
+    let mut files: Vec<&[u8]> = Vec::new();
+    let mut wanted = request.modules.clone();
+    let mut next = 0;
+    while let Some(name) = wanted.get(next).cloned() {
+        next += 1;
         let modules = if index.files(&name).is_some() {
             vec![name.as_slice()]
         } else {
@@ -27,9 +27,16 @@ pub(super) fn add(request: &Pack, entries: &mut Entries) -> Result<(), Error> {
             return Err(Error::plain(problem));
         }
         for module in modules {
-            files.extend(index.files(module).unwrap_or_default());
-            let wishes = index.wishes(module).into_iter().map(<[u8]>::to_vec).collect();
-            wanted.extend(new_ones(wishes, &mut known));
+            for file in index.files(module).unwrap_or_default() {
+                if !files.contains(&file) {
+                    files.push(file);
+                }
+            }
+            for wish in index.wishes(module) {
+                if !wanted.iter().any(|name| name == wish) {
+                    wanted.push(wish.to_vec());
+                }
+            }
         }
     }
     let lists = FILES.map(str::as_bytes);
