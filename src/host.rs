@@ -14,6 +14,7 @@ use rustix::thread::CapabilitySet;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStringExt;
 use unshared_init::number::decimal;
+use unshared_init::sys::Environment;
 
 /// Facts about the caller.
 #[derive(Clone, Default)]
@@ -182,6 +183,11 @@ pub(crate) fn subordinate_ranges(text: &[u8], name: &[u8], uid: u32) -> Vec<(u32
                 .map(|extent| (extent.outer, extent.count))
         })
         .collect()
+}
+
+/// A variable of our environment that is not empty.
+pub(crate) fn variable(name: &str) -> Option<&'static [u8]> {
+    Environment::inherited().get(name.as_bytes()).filter(|value| !value.is_empty())
 }
 
 /// open(2) of a path that was put together here.

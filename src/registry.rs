@@ -5,12 +5,12 @@
 //! appends what undoes a step before the step is done ([`journal`]). So somebody always cleans up
 //! behind an instance: its launcher or, if that was killed, whoever takes the record next ([`heal`]).
 use crate::error::{Error, quote};
+use crate::host::variable;
 use crate::sys::{self, again};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
-use std::ffi::{CStr, CString, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{CStr, CString};
 
 pub(crate) mod facts;
 pub(crate) mod heal;
@@ -139,29 +139,24 @@ fn cannot(what: &str, path: &CString, errno: Errno) -> Error {
 
 /// Where the state directory is, and whether that is the default.
 fn place() -> Result<(CString, bool), Error> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let is_absolute = |value: &OsString| value.as_bytes().first() == Some(&b'/');
     let (path, is_default) = if let Some(state) = variable("UNSHARED_STATE") {
-        if !is_absolute(&state) {
-            let value = quote(state.as_bytes());
+        if !state.starts_with(b"/") {
+            let value = quote(state);
             return Err(Error::plain(format!("UNSHARED_STATE is {value}: no absolute path")));
         }
-        (state, false)
+        (state.to_vec(), false)
     } else if sys::effective_uid() == 0 {
-        (OsString::from("/run/unshared"), true)
+        (b"/run/unshared".to_vec(), true)
     } else {
-        match variable("XDG_RUNTIME_DIR").filter(is_absolute) {
-            Some(mut runtime) => {
-                runtime.push("/unshared");
-                (runtime, true)
-            }
+        match variable("XDG_RUNTIME_DIR").filter(|runtime| runtime.starts_with(b"/")) {
+            Some(runtime) => ([runtime, b"/unshared"].concat(), true),
             None => {
                 return Err(Error::plain("there is no directory for the record of an instance")
                     .hint("set XDG_RUNTIME_DIR or UNSHARED_STATE"));
             }
         }
     };
-    match CString::new(path.into_vec()) {
+    match CString::new(path) {
         Ok(path) => Ok((path, is_default)),
         Err(_) => Err(Error::plain("a zero byte")),
     }

@@ -206,7 +206,7 @@ impl Programs<'_> {
 
 /// A variable of the environment that is not empty.
 fn variable(name: &str) -> Option<Vec<u8>> {
-    std::env::var_os(name).map(OsStringExt::into_vec).filter(|value| !value.is_empty())
+    crate::host::variable(name).map(<[u8]>::to_vec)
 }
 
 /// What the list of files depends on. The root's own nsswitch.conf comes first, then the host's.

@@ -15,6 +15,8 @@ use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use unshared_init::number::decimal;
+use unshared_init::sys::Environment;
 
 /// What is wanted of `pack`.
 #[derive(Default)]
@@ -89,14 +91,15 @@ fn words(request: &Pack) -> Vec<u8> {
 
 /// No file of an image is newer than this: SOURCE_DATE_EPOCH.
 fn newest() -> Result<u32, Error> {
-    match std::env::var_os("SOURCE_DATE_EPOCH") {
+    match Environment::inherited().get(b"SOURCE_DATE_EPOCH") {
         None => Ok(u32::MAX),
-        Some(text) => text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| {
-            Error::plain(format!(
-                "SOURCE_DATE_EPOCH is {}: no number of seconds",
-                quote(text.as_bytes())
-            ))
-        }),
+        Some(text) => {
+            let seconds = decimal(text).and_then(|seconds| u32::try_from(seconds).ok());
+            seconds.ok_or_else(|| {
+                let text = quote(text);
+                Error::plain(format!("SOURCE_DATE_EPOCH is {text}: no number of seconds"))
+            })
+        }
     }
 }
 

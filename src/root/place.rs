@@ -1,6 +1,6 @@
 //! Where roots are kept.
 use crate::error::{Error, quote};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,8 @@ pub(crate) fn path_of(root: &[u8]) -> Result<PathBuf, Error> {
 
 /// The directory of roots.
 fn directory() -> Result<PathBuf, Error> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let variable =
+        |name| crate::host::variable(name).map(|value| OsStr::from_bytes(value).to_owned());
     let is_absolute = |value: &OsString| value.as_bytes().first() == Some(&b'/');
     if let Some(roots) = variable("UNSHARED_ROOT") {
         if !is_absolute(&roots) {
