@@ -14,22 +14,24 @@ use crate::services::command::Service;
 use crate::spec::Spec;
 use std::ffi::{CStr, CString};
 use unshared_init::sys::Arguments;
+use words::Words;
 
 mod config;
-#[cfg(feature = "machine")]
-pub(crate) mod end;
 mod help;
-pub(crate) mod instances;
-pub(crate) mod make_root;
+mod instances;
 #[cfg(feature = "machine")]
-pub(crate) mod modprobe;
+pub(crate) mod machine;
+mod make_root;
 #[cfg(feature = "network")]
 mod network;
+mod options;
 #[cfg(feature = "machine")]
-pub(crate) mod pack;
+mod pack;
 #[cfg(feature = "services")]
-pub(crate) mod service;
+mod service;
 pub(crate) mod spawn;
+mod values;
+mod words;
 
 /// What the command line asks for.
 pub(crate) enum Request {
@@ -52,7 +54,7 @@ pub(crate) enum Request {
     Pack(Box<Pack>),
     /// Load kernel modules.
     #[cfg(feature = "machine")]
-    Modprobe(modprobe::Modprobe),
+    Modprobe(machine::Modprobe),
     /// End the machine; by force, without asking its init.
     #[cfg(feature = "machine")]
     End(End, bool),
@@ -82,22 +84,11 @@ pub(crate) fn fuzz_config(text: &[u8]) {
 pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     let program = arguments.next().map_or(&[][..], |name| name.to_bytes());
     let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or(program);
-    if matches!(name, b"init" | b"unshared-init" | b"tini" | b"dumb-init") {
+    if is_init(name) {
         return Ok(Request::Init(name, arguments));
     }
-    match name {
-        b"forkn" => return forkn(arguments),
-        #[cfg(feature = "network")]
-        b"initnetns" => return network::parse_init(arguments),
-        #[cfg(feature = "network")]
-        b"destroynetns" => return network::parse_destroy(arguments),
-        #[cfg(feature = "machine")]
-        b"modprobe" => return modprobe::parse(arguments),
-        _ => {}
-    }
-    #[cfg(feature = "machine")]
-    if let Some(end) = End::parse(name) {
-        return end::parse(end, arguments);
+    if let Some(command) = LINKS.split(' ').find(|link| link.as_bytes() == name) {
+        return parse_other(command.as_bytes(), arguments);
     }
     let Some(command) = arguments.next() else {
         return Ok(Request::Print(help::of("")));
@@ -108,48 +99,51 @@ pub(crate) fn parse(mut arguments: Arguments) -> Result<Request, Error> {
     }
 }
 
+/// The options of `doctor`, as [`Words::next`] has them.
+const DOCTOR: &str = "json";
+
+/// Whether it is init that is called so.
+fn is_init(name: &[u8]) -> bool {
+    matches!(name, b"init" | b"unshared-init" | b"tini" | b"dumb-init")
+}
+
+/// The commands that are also called by their names alone.
+const LINKS: &str = "forkn initnetns destroynetns modprobe poweroff reboot halt";
+
 /// The words of a command that is not a launch: apart, as `run_other` is.
 #[cold]
 #[inline(never)]
 fn parse_other(command: &[u8], arguments: Arguments) -> Result<Request, Error> {
-    match command {
+    let mut words = Words::new(help::command(command), arguments);
+    let request = match words.command {
+        "init" => Ok(Request::Init(b"init", arguments)),
+        "forkn" => forkn(arguments),
+        "help" => help(arguments),
         #[cfg(feature = "roots")]
-        b"make-root" => make_root::parse(arguments),
-        b"init" => Ok(Request::Init(b"init", arguments)),
-        b"forkn" => forkn(arguments),
-        b"doctor" => doctor(arguments),
+        "make-root" => make_root::make(&mut words),
+        "get-root" => make_root::get(&mut words),
+        "doctor" => doctor(&mut words),
         #[cfg(feature = "services")]
-        b"service" => service::parse(arguments),
+        "service" => service::parse(&mut words),
         #[cfg(feature = "network")]
-        b"initnetns" => network::parse_init(arguments),
+        "initnetns" => network::init(&mut words),
         #[cfg(feature = "network")]
-        b"destroynetns" => network::parse_destroy(arguments),
-        b"list" => instances::parse_list(arguments),
-        b"inspect" => instances::parse_inspect(arguments),
-        b"signal" => instances::parse_signal(arguments),
-        b"stop" => instances::parse_stop(arguments),
-        b"wait" => instances::parse_wait(arguments),
-        #[cfg(feature = "network")]
-        b"link" => instances::parse_link(arguments),
-        b"exec" | b"attach" => instances::parse_exec(arguments),
-        b"logs" => instances::parse_logs(arguments),
-        b"gc" => instances::parse_gc(arguments),
-        b"get-root" => make_root::parse_get(arguments),
+        "destroynetns" => network::destroy(&mut words),
         #[cfg(feature = "machine")]
-        b"pack" => pack::parse(arguments),
+        "pack" => pack::parse(&mut words),
         #[cfg(feature = "machine")]
-        b"modprobe" => modprobe::parse(arguments),
-        b"help" => help(arguments),
-        b"--help" | b"-h" => Ok(Request::Print(help::of(""))),
-        b"--version" | b"-V" => Ok(Request::Print(VERSION.to_owned())),
+        "modprobe" => machine::modprobe(&mut words),
         #[cfg(feature = "machine")]
-        b"poweroff" => end::parse(End::PowerOff, arguments),
-        #[cfg(feature = "machine")]
-        b"reboot" => end::parse(End::Reboot, arguments),
-        #[cfg(feature = "machine")]
-        b"halt" => end::parse(End::Halt, arguments),
-        other => Err(help::no_command(other)),
-    }
+        "poweroff" | "reboot" | "halt" => machine::end(&mut words),
+        "list" | "inspect" | "signal" | "stop" | "wait" | "exec" | "attach" | "logs" | "gc"
+        | "link" => instances::parse(&mut words),
+        _ => match command {
+            b"--help" | b"-h" => Ok(Request::Print(help::of(""))),
+            b"--version" | b"-V" => Ok(Request::Print(VERSION.to_owned())),
+            other => Err(help::no_command(other)),
+        },
+    };
+    if words.wants_help { Ok(Request::Print(help::of(words.command))) } else { request }
 }
 
 /// `CLEANUP COMMAND ARGUMENT...`; there are no options, so that any word may stand for CLEANUP.
@@ -162,17 +156,15 @@ fn forkn(arguments: Arguments) -> Result<Request, Error> {
     }
 }
 
-fn doctor(mut arguments: Arguments) -> Result<Request, Error> {
-    let json = match arguments.next().map(|word| word.to_bytes()) {
-        None => return Ok(Request::Doctor { json: false }),
-        Some(b"--help" | b"-h") => return Ok(Request::Print(help::of("doctor"))),
-        Some(b"--json") => true,
-        Some(_) => false,
-    };
-    if json && arguments.next().is_none() {
-        return Ok(Request::Doctor { json });
+fn doctor(words: &mut Words) -> Result<Request, Error> {
+    let mut json = false;
+    while let Some(option) = words.next(DOCTOR)? {
+        match option {
+            "json" => json = true,
+            _ => return Err(words.excess()),
+        }
     }
-    Err(Error::usage("doctor takes --json, or nothing", "doctor"))
+    Ok(Request::Doctor { json })
 }
 
 /// `COMMAND TOPIC`, both or the second left out.
@@ -192,15 +184,5 @@ fn help(mut arguments: Arguments) -> Result<Request, Error> {
     })
 }
 
-/// What lexopt found wrong on the command line of `command`, in our words.
-#[inline(never)]
-fn explain(error: lexopt::Error, command: &str) -> Error {
-    use lexopt::Error as Lex;
-    let problem = match error {
-        Lex::MissingValue { option: Some(option) } => format!("{option} needs a value"),
-        Lex::UnexpectedOption(option) => return help::no_option(command, &option),
-        Lex::UnexpectedValue { option, .. } => format!("{option} takes no value"),
-        other => crate::error::escape(other.to_string()),
-    };
-    Error::usage(problem, command)
-}
+#[cfg(test)]
+mod tests;

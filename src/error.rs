@@ -17,8 +17,6 @@ struct Said {
     errno: Option<Errno>,
     /// The cause, only where it was found by looking, or what to do about it.
     hint: Option<String>,
-    /// An option was given twice that may be given once.
-    is_repetition: bool,
     /// The exit status: [`FAILED`], or 126 or 127 for a command that could not be executed.
     code: u8,
 }
@@ -37,24 +35,12 @@ impl Error {
     #[cold]
     #[inline(never)]
     fn new(attempt: String, errno: Option<Errno>) -> Error {
-        Error(Box::new(Said { attempt, errno, hint: None, is_repetition: false, code: FAILED }))
+        Error(Box::new(Said { attempt, errno, hint: None, code: FAILED }))
     }
 
     /// The command line is wrong; says where it is explained.
     pub(crate) fn usage(problem: impl Into<String>, command: &str) -> Error {
         Error::plain(problem).hint(format!("see: unshared-cli help {command}").trim_end())
-    }
-
-    /// An option of `spawn` was given twice that may be given once.
-    pub(crate) fn repetition(name: &str) -> Error {
-        let mut error = Error::usage(format!("{name} is given twice"), "spawn");
-        error.0.is_repetition = true;
-        error
-    }
-
-    /// Whether that is what it is.
-    pub(crate) fn is_repetition(&self) -> bool {
-        self.0.is_repetition
     }
 
     /// Says where in a file it is.

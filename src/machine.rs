@@ -17,7 +17,7 @@ mod switch_root;
 mod watchdog;
 mod words;
 
-use crate::args::modprobe::Modprobe;
+use crate::args::machine::Modprobe;
 use crate::error::Error;
 use crate::host::read_file;
 use crate::services::{self, Heed, Request};

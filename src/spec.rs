@@ -124,77 +124,85 @@ const UTS_LENGTH: usize = 64;
 
 impl Spec {
     /// Adds what is implied, and refuses what does not go together.
-    pub(crate) fn check(mut self) -> Result<Spec, Error> {
+    pub(crate) fn check(&mut self) -> Result<(), Error> {
         self.imply();
-        let refuse = |problem: &str| Err(Error::usage(problem, "spawn"));
+        let problem = self.problem().or_else(|| self.network.problem());
+        problem.map_or(Ok(()), |problem| Err(Error::usage(problem, "spawn")))
+    }
+
+    /// What does not go together.
+    fn problem(&self) -> Option<&'static str> {
         if self.command.is_none() && self.expressions.is_empty() {
-            return refuse("no command to run");
+            return Some("no command to run");
         }
         if self.persist.iter().any(|(namespace, _)| *namespace == Namespace::Pid) {
-            return refuse("--pid takes no file: a PID namespace ends with its PID 1");
+            return Some("--pid takes no file: a PID namespace ends with its PID 1");
         }
         if self.no_init && !self.post_mount.is_empty() {
-            return refuse("--post-mount with --no-init: nobody is left to run it");
+            return Some("--post-mount with --no-init: nobody is left to run it");
         }
         if self.root.is_none() && (self.overlay || self.read_only) {
-            return refuse("--overlay and --read-only are for a --root");
+            return Some("--overlay and --read-only are for a --root");
         }
         if self.root.is_none() && self.unpack.is_some() {
-            return refuse("--unpack is for a --root: its name, or a directory to mount it on");
+            return Some("--unpack is for a --root: its name, or a directory to mount it on");
         }
         if self.overlay && self.unpack.is_some() {
-            return refuse("--overlay with --unpack: what is unpacked vanishes anyway");
+            return Some("--overlay with --unpack: what is unpacked vanishes anyway");
         }
         if self.privileged && self.root.is_none() {
-            return refuse("--privileged is for a --root: without one nothing is taken away");
+            return Some("--privileged is for a --root: without one nothing is taken away");
         }
         if capability::kept(Capabilities::ALL, self.cap_add, self.cap_drop).is_none() {
-            return refuse("--cap-add and --cap-drop with the same capability");
+            return Some("--cap-add and --cap-drop with the same capability");
         }
         if self.root.is_some() && !self.paths.is_empty() {
-            return refuse("--ro-path and --rw-path with --root: see --bind and --read-only");
+            return Some("--ro-path and --rw-path with --root: see --bind and --read-only");
         }
         if self.seccomp_log && *self.seccomp() == Seccomp::None {
-            return refuse("--seccomp-log without a filter: see --seccomp");
+            return Some("--seccomp-log without a filter: see --seccomp");
         }
         if self.pty && self.detach {
-            return refuse("--pty with --detach: there is no terminal to carry it to");
+            return Some("--pty with --detach: there is no terminal to carry it to");
         }
         if self.pty && self.log.is_some() {
-            return refuse("--pty with --log: a terminal is no file");
+            return Some("--pty with --log: a terminal is no file");
         }
         let is_kept = self.log.as_ref().map_or(self.detach, |log| log.as_bytes() != b"-");
         if self.log_max.is_some() && !is_kept {
-            return refuse("--log-max without a --log FILE: nothing is kept");
+            return Some("--log-max without a --log FILE: nothing is kept");
         }
         let has_pid = self.namespaces.has(Namespace::Pid);
         if self.no_init && !has_pid {
-            return refuse("--no-init without --pid: there is no init to leave out");
+            return Some("--no-init without --pid: there is no init to leave out");
         }
         if self.no_proc && !has_pid {
-            return refuse("--no-proc without --pid: /proc is left alone anyway");
+            return Some("--no-proc without --pid: /proc is left alone anyway");
         }
         if self.no_init
             && (self.expressions.len() > 1
                 || self.command.is_some() && !self.expressions.is_empty())
         {
-            return refuse(
+            return Some(
                 "--no-init with more than one thing to run: only an init can wait for the first",
             );
         }
         if self.grace.is_some() && (self.no_init || !has_pid) {
-            return refuse("--grace without an init: nothing is ended but the command itself");
+            return Some("--grace without an init: nothing is ended but the command itself");
         }
         if self.restart.is_some() && (self.no_init || !has_pid) {
-            return refuse("--restart without an init (--pid): nobody is there to start it again");
+            return Some("--restart without an init (--pid): nobody is there to start it again");
         }
-        for (option, name) in [("hostname", &self.hostname), ("domainname", &self.domainname)] {
-            if name.as_ref().is_some_and(|name| name.count_bytes() > UTS_LENGTH) {
-                return refuse(&format!("--{option} is longer than {UTS_LENGTH} bytes"));
-            }
+        let is_long = |name: &Option<CString>| {
+            name.as_ref().is_some_and(|name| name.count_bytes() > UTS_LENGTH)
+        };
+        if is_long(&self.hostname) {
+            return Some("--hostname is longer than 64 bytes");
         }
-        self.network.check()?;
-        Ok(self)
+        if is_long(&self.domainname) {
+            return Some("--domainname is longer than 64 bytes");
+        }
+        None
     }
 
     fn imply(&mut self) {
@@ -291,7 +299,7 @@ mod tests {
     fn with(change: impl FnOnce(&mut Spec)) -> Result<Spec, Error> {
         let mut spec = Spec { expressions: vec![c"true".to_owned()], ..Spec::default() };
         change(&mut spec);
-        spec.check()
+        spec.check().map(|()| spec)
     }
 
     #[test]

@@ -3,32 +3,44 @@
 //! A line has an option and its values, in words as a shell's: quotes and backslashes keep what is
 //! inside, `#` begins a comment. A line that begins with `--` has the command.
 use crate::error::{Error, quote};
+use crate::host::read_open;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{CStr, CString};
+use unshared_init::sys::Arguments;
 
 /// The words of a line, and its number in the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Line {
     pub(super) number: usize,
-    pub(super) words: Vec<OsString>,
+    pub(super) words: Vec<Vec<u8>>,
 }
 
 /// Reads a file.
-pub(super) fn read(path: &OsStr) -> Result<Vec<Line>, Error> {
-    let text = std::fs::read(path).map_err(|error| {
-        let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-        Error::system(format!("read {}", quote(path.as_bytes())), errno)
-    })?;
+pub(super) fn read(path: &CStr) -> Result<Vec<Line>, Error> {
+    let text = open(path)
+        .and_then(|file| read_open(&file))
+        .map_err(|errno| Error::system(format!("read {}", quote(path.to_bytes())), errno))?;
     split(&text).map_err(|number| {
         let problem = "a quotation mark or a backslash without what belongs to it";
         Error::plain(problem).at(&place(path, number))
     })
 }
 
+fn open(path: &CStr) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
 /// A file and the number of a line in it.
-pub(super) fn place(path: &OsStr, number: usize) -> String {
-    format!("{}:{number}", crate::error::escape(path.as_bytes()))
+pub(super) fn place(path: &CStr, number: usize) -> String {
+    format!("{}:{number}", crate::error::escape(path.to_bytes()))
+}
+
+/// The words of a line, as a command line.
+pub(super) fn arguments(words: Vec<Vec<u8>>) -> Result<Arguments, Error> {
+    let words = words.into_iter().map(CString::new).collect::<Result<_, _>>();
+    words.map(crate::sys::arguments).map_err(|_| Error::usage("a zero byte", "spawn"))
 }
 
 /// The lines that have words. Fails with the number of the line that has no end.
@@ -40,10 +52,10 @@ pub(super) fn split(text: &[u8]) -> Result<Vec<Line>, usize> {
     let mut bytes = text.iter();
     while let Some(&byte) = bytes.next() {
         match byte {
-            b' ' | b'\t' => line.words.extend(word.take().map(OsString::from_vec)),
+            b' ' | b'\t' => line.words.extend(word.take()),
             b'\n' => {
                 number += 1;
-                line.words.extend(word.take().map(OsString::from_vec));
+                line.words.extend(word.take());
                 let next = Line { number, words: Vec::new() };
                 let ended = std::mem::replace(&mut line, next);
                 lines.extend(Some(ended).filter(|line| !line.words.is_empty()));
@@ -74,7 +86,7 @@ pub(super) fn split(text: &[u8]) -> Result<Vec<Line>, usize> {
             _ => word.get_or_insert_default().push(byte),
         }
     }
-    line.words.extend(word.map(OsString::from_vec));
+    line.words.extend(word);
     lines.extend(Some(line).filter(|line| !line.words.is_empty()));
     Ok(lines)
 }
@@ -86,7 +98,7 @@ pub(super) fn fuzz(text: &[u8]) {
     let words = |line: &Line| line.words.clone();
     let mut again = Vec::new();
     for line in &lines {
-        write(line.words.iter().map(|word| word.as_bytes()), &mut again);
+        write(line.words.iter().map(|word| word.as_slice()), &mut again);
     }
     let again = split(&again).expect("what was written is read");
     assert!(lines.iter().map(words).eq(again.iter().map(words)), "it is another one");
@@ -133,7 +145,6 @@ mod tests {
         ) {
             let mut text = Vec::new();
             write(words.iter().map(Vec::as_slice), &mut text);
-            let words = words.into_iter().map(OsString::from_vec).collect();
             prop_assert_eq!(split(&text), Ok(vec![Line { number: 1, words }]));
         }
 
@@ -151,7 +162,7 @@ mod tests {
             .unwrap()
             .into_iter()
             .map(|line| {
-                let words = line.words.into_iter().map(|word| word.into_string().unwrap());
+                let words = line.words.into_iter().map(|word| String::from_utf8(word).unwrap());
                 (line.number, words.collect())
             })
             .collect();

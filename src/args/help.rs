@@ -34,6 +34,17 @@ fn is_about(name: &'static str, command: &str) -> bool {
     names(name).0.split('|').any(|alias| alias == command)
 }
 
+/// All commands, by each of their names.
+pub(super) fn commands() -> impl Iterator<Item = &'static str> {
+    let first = pages().map(|(name, _)| names(name)).filter(|(_, topic)| topic.is_empty());
+    first.flat_map(|(command, _)| command.split('|')).chain(["init"])
+}
+
+/// The command of that name, as a page has it; nothing if there is none.
+pub(super) fn command(word: &[u8]) -> &'static str {
+    commands().find(|command| command.as_bytes() == word).unwrap_or_default()
+}
+
 /// All that is said about a command, or about a topic of it; "all" is every topic.
 pub(super) fn text(command: &str, topic: &str) -> Option<String> {
     if command == "init" {
@@ -61,8 +72,7 @@ pub(super) fn no_command(word: &[u8]) -> Error {
     if let Some(error) = str::from_utf8(word).ok().and_then(absent) {
         return error;
     }
-    let commands = pages().flat_map(|(name, _)| names(name).0.split('|')).chain(["init"]);
-    let meant = nearest(word, commands.map(str::as_bytes));
+    let meant = nearest(word, commands().map(str::as_bytes));
     let error = Error::usage(format!("there is no command {}", quote(word)), "");
     did_you_mean(error, meant)
 }

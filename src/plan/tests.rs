@@ -6,10 +6,15 @@ fn host(may_map: bool) -> Host {
     Host { uid: USER, gid: USER, may_map, ..Host::default() }
 }
 
+fn checked(mut spec: Spec) -> Spec {
+    spec.check().unwrap();
+    spec
+}
+
 fn steps_of(change: impl FnOnce(&mut Spec), host: &Host) -> Vec<(Side, Step)> {
     let mut spec = Spec { expressions: vec![c"true".to_owned()], ..Spec::default() };
     change(&mut spec);
-    plan(&spec.check().unwrap(), host).unwrap().steps
+    plan(&checked(spec), host).unwrap().steps
 }
 
 #[test]
@@ -63,7 +68,7 @@ fn an_id_that_is_not_mapped_is_refused() {
         map: Some(MapChoice::Root),
         ..Spec::default()
     };
-    let error = plan(&spec.check().unwrap(), &host(true)).err().unwrap();
+    let error = plan(&checked(spec), &host(true)).err().unwrap();
     assert!(error.message().contains("--uid 5"), "{}", error.message());
 }
 
@@ -71,7 +76,7 @@ fn an_id_that_is_not_mapped_is_refused() {
 fn clock_offsets_keep_the_child_from_being_cloned_into_the_namespace() {
     let mut spec = Spec { expressions: vec![c"true".to_owned()], ..Spec::default() };
     spec.monotonic = Some(5);
-    let plan = plan(&spec.check().unwrap(), &host(true)).unwrap();
+    let plan = plan(&checked(spec), &host(true)).unwrap();
     assert!(!plan.namespaces.has(Namespace::Time));
     let offsets = Step::SetTimeOffsets { monotonic: 5, boottime: 0 };
     assert_eq!(plan.steps.first(), Some(&(Side::Child, offsets)));

@@ -49,20 +49,6 @@ impl Namespace {
         }
     }
 
-    /// Its option's letter, as unshare(1) has it.
-    pub(crate) const fn letter(self) -> char {
-        match self {
-            Namespace::User => 'U',
-            Namespace::Mount => 'm',
-            Namespace::Uts => 'u',
-            Namespace::Ipc => 'i',
-            Namespace::Net => 'n',
-            Namespace::Pid => 'p',
-            Namespace::Cgroup => 'C',
-            Namespace::Time => 'T',
-        }
-    }
-
     /// Its file in /proc/PID/ns, and its name in user.max_NAME_namespaces.
     pub(crate) const fn file(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
 //! Links that were asked for, and what is said about them.
-use crate::error::Error;
+use super::idmap::parse_id;
 use core::net::{IpAddr, Ipv4Addr};
 use std::ffi::{CStr, CString};
 use unshared_netlink::explain::is_link_name;
@@ -145,6 +145,20 @@ pub(crate) fn mac(text: &str) -> Result<Mac, &'static str> {
     }
 }
 
+/// Reads the address of a host.
+pub(crate) fn ip(text: &str) -> Result<IpAddr, &'static str> {
+    match text.parse::<IpAddr>() {
+        Ok(ip) if !ip.is_unspecified() && !ip.is_multicast() => Ok(ip),
+        _ => Err("the IP address of a host is needed"),
+    }
+}
+
+/// Reads the size of a link's packets.
+pub(crate) fn mtu(text: &str) -> Result<u32, &'static str> {
+    let mtu = parse_id(text).filter(|mtu| (68..=65535).contains(mtu));
+    mtu.ok_or("an MTU is a number from 68 to 65535")
+}
+
 /// Reads `NAME=ADDRESS`.
 pub(crate) fn host(text: &str) -> Result<(CString, IpAddr), &'static str> {
     const EXPECTED: &str = "NAME=ADDRESS is needed, such as db=10.0.0.3";
@@ -197,49 +211,48 @@ impl Network {
         if self.bridge_addresses.is_empty() { &self.addresses } else { &self.bridge_addresses }
     }
 
-    /// Refuses what does not go together.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |problem: &str| Err(Error::usage(problem, "spawn"));
+    /// What does not go together.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
         let kinds = [&self.bridge, &self.macvlan, &self.ipvlan];
         if kinds.into_iter().flatten().count() > 1 {
-            return refuse("only one of --bridge, --macvlan and --ipvlan can be had");
+            return Some("only one of --bridge, --macvlan and --ipvlan can be had");
         }
         let has_addresses = !self.addresses.is_empty() || !self.gateways.is_empty();
         if has_addresses && self.main().is_none() {
-            return refuse(
+            return Some(
                 "--address and --gateway need a link: --bridge, --macvlan, --ipvlan or --move-link",
             );
         }
         let has_own = self.link_name.is_some() || self.mac.is_some() || self.mtu.is_some();
         if has_own && self.own().is_none() {
-            return refuse(
+            return Some(
                 "--link-name, --mac and --mtu need a link: --bridge, --macvlan or --ipvlan",
             );
         }
         if self.offload && self.bridge.is_none() {
-            return refuse("--offload without --bridge");
+            return Some("--offload without --bridge");
         }
         if self.mac.is_some() && self.ipvlan.is_some() {
-            return refuse("--mac with --ipvlan: such a link has the address of its parent");
+            return Some("--mac with --ipvlan: such a link has the address of its parent");
         }
         if !self.bridge_addresses.is_empty() && self.bridge.is_none() {
-            return refuse("--bridge-address without --bridge");
+            return Some("--bridge-address without --bridge");
         }
         if self.nat && (self.bridge.is_none() || self.networks().is_empty()) {
-            return refuse("--nat is for a --bridge, and its --bridge-address or an --address");
+            return Some("--nat is for a --bridge, and its --bridge-address or an --address");
         }
         if self.pasta && (self.main().is_some() || has_addresses) {
-            return refuse("--pasta makes the link and its addresses by itself");
+            return Some("--pasta makes the link and its addresses by itself");
         }
         if !self.publish.is_empty()
             && !self.pasta
             && (self.bridge.is_none() || self.addresses.is_empty())
         {
-            return refuse("--publish is for a --bridge with an --address, or for --pasta");
+            return Some("--publish is for a --bridge with an --address, or for --pasta");
         }
         for is_four in [true, false] {
             if self.gateways.iter().filter(|gateway| gateway.is_ipv4() == is_four).count() > 1 {
-                return refuse("--gateway is given twice for one family");
+                return Some("--gateway is given twice for one family");
             }
         }
         let mut inside: Vec<&CStr> =
@@ -248,9 +261,9 @@ impl Network {
         inside.push(c"lo");
         inside.sort_unstable();
         if inside.windows(2).any(|names| matches!(names, [one, other] if one == other)) {
-            return refuse("two links would have the same name inside");
+            return Some("two links would have the same name inside");
         }
-        Ok(())
+        None
     }
 }
 
@@ -305,7 +318,7 @@ mod tests {
         let refused = |change: fn(&mut Network)| {
             let mut network = Network::default();
             change(&mut network);
-            network.check().is_err()
+            network.problem().is_some()
         };
         assert!(!refused(|_| {}));
         assert!(refused(|network| network.mtu = Some(1400)));

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::ffi::CString;
 
 /// What follows on `spawn`, read.
 fn read(words: &[&str]) -> Result<Spec, Error> {

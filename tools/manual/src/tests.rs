@@ -1,7 +1,6 @@
 //! The help texts of the program, held to their grammar, and what is made of them in real programs.
 use super::*;
 use page::Flag;
-use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 /// Every build with one part, that with all, and that with none.
@@ -107,46 +106,6 @@ fn a_row_is_read_as_it_is_meant() {
             flag(&["--to"], "A|B", false, true, "more of it (repeatable)"),
         ]
     );
-}
-
-/// The long options between quotes in these files, up to their tests.
-fn long_options(files: &[&str], before: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for file in files {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/args").join(file);
-        let source = fs::read_to_string(&path).unwrap();
-        let source = source.split("#[cfg(test)]").next().unwrap();
-        for piece in source.split(before).skip(1) {
-            let end = piece.find(|letter: char| !letter.is_ascii_lowercase() && letter != '-');
-            let (name, rest) = piece.split_at(end.unwrap_or(piece.len()));
-            if rest.starts_with('"') && !name.is_empty() {
-                found.insert(format!("--{name}"));
-            }
-        }
-    }
-    found
-}
-
-#[test]
-fn the_help_has_the_options_that_are_read_and_no_others() {
-    let pages = read(&PARTS).unwrap();
-    let said = |command| -> BTreeSet<String> {
-        let flags = all_flags(&pages, command);
-        let names = flags.into_iter().flat_map(|flag| flag.names);
-        names.filter(|name| name.starts_with("--")).collect()
-    };
-    let mut known = long_options(&["spawn.rs", "network.rs"], "\"--");
-    for namespace in ["mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time"] {
-        known.insert(format!("--{namespace}"));
-    }
-    known.remove("--help");
-    assert_eq!(known, said("spawn"));
-    for (command, file) in [("make-root", "make_root.rs"), ("pack", "pack.rs")] {
-        let mut known = long_options(&[file], "Arg::Long(\"");
-        known.remove("--help");
-        assert_eq!(known, said(command), "{command}");
-    }
-    assert!(known.len() > 70, "{known:?}");
 }
 
 #[test]
