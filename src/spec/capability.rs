@@ -5,49 +5,13 @@
 pub(crate) struct Capabilities(pub(crate) u64);
 
 /// Their names in the order of their numbers, without the `cap_`.
-const NAMES: [&str; 41] = [
-    "chown",
-    "dac_override",
-    "dac_read_search",
-    "fowner",
-    "fsetid",
-    "kill",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "linux_immutable",
-    "net_bind_service",
-    "net_broadcast",
-    "net_admin",
-    "net_raw",
-    "ipc_lock",
-    "ipc_owner",
-    "sys_module",
-    "sys_rawio",
-    "sys_chroot",
-    "sys_ptrace",
-    "sys_pacct",
-    "sys_admin",
-    "sys_boot",
-    "sys_nice",
-    "sys_resource",
-    "sys_time",
-    "sys_tty_config",
-    "mknod",
-    "lease",
-    "audit_write",
-    "audit_control",
-    "setfcap",
-    "mac_override",
-    "mac_admin",
-    "syslog",
-    "wake_alarm",
-    "block_suspend",
-    "audit_read",
-    "perfmon",
-    "bpf",
-    "checkpoint_restore",
-];
+const NAMES: &str = "\
+    chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap \
+    linux_immutable net_bind_service net_broadcast net_admin net_raw ipc_lock ipc_owner \
+    sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice \
+    sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap \
+    mac_override mac_admin syslog wake_alarm block_suspend audit_read perfmon bpf \
+    checkpoint_restore";
 
 impl Capabilities {
     /// All, also those that are newer than this list.
@@ -76,7 +40,7 @@ impl Capabilities {
             return Some(Capabilities::ALL);
         }
         let name = word.strip_prefix("cap_").unwrap_or(&word);
-        let number = NAMES.iter().position(|one| *one == name)?;
+        let number = NAMES.split(' ').position(|one| one == name)?;
         Some(Capabilities(1 << number))
     }
 
@@ -94,7 +58,10 @@ impl Capabilities {
 
     /// Those that have a name here.
     pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
-        (0..).zip(NAMES).filter(move |(number, _)| self.has(*number)).map(|(_, name)| name)
+        (0..)
+            .zip(NAMES.split(' '))
+            .filter(move |(number, _)| self.has(*number))
+            .map(|(_, name)| name)
     }
 }
 
