@@ -60,6 +60,15 @@ fn everything_in_an_archive_is_as_it_was() {
         ("xz", "archive in | xz --check=crc32 >image"),
         ("xz with sha256", "archive in | xz -0 --check=sha256 >image"),
         ("xz with a filter", "archive in | xz --x86 --lzma2 >image"),
+        (
+            "xz with the filter of another processor",
+            "archive in | xz --check=none --arm64 --lzma2=preset=1,lc=0,lp=3 >image",
+        ),
+        (
+            "xz with differences",
+            "archive in | xz --delta=dist=3 --lzma2=preset=1,lc=4,lp=0,pb=0 >image",
+        ),
+        ("xz that says its sizes", "archive in >plain; xz -T2 -0 -c plain >image"),
         ("xz of many blocks", "archive in | xz --block-size=50000 >image"),
         ("lzma", "archive in | xz --format=lzma >image"),
         ("lz4", "archive in | lz4 -q -l >image"),
