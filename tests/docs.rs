@@ -1,7 +1,8 @@
 //! The shell blocks of README.md and docs/, run as they stand.
 //!
 //! A ```console block is run: by an ordinary user where its first prompt is `$`, by root where it is `#`, in
-//! a mount namespace whose /run and /var are empty, and a network of its own. What follows on a command is what it prints, on both streams;
+//! a mount namespace whose /run and /var are empty, whose /boot has an initrd.img with a shell, and a network
+//! of its own. What follows on a command is what it prints, on both streams;
 //! numbers and the width of spaces do not count, and a line `...` stands for any lines. A block that
 //! cannot be run here is ```sh, and says why behind that word.
 use crate::common::{dist, nobody, root};
@@ -102,6 +103,16 @@ fn script_of(text: &str) -> String {
     )
 }
 
+/// What a block of root's finds.
+const HOST: &str = "PATH=$PATH:/usr/sbin:/sbin
+for place in /var /run /boot; do mount -t tmpfs tmpfs $place; done
+mkdir -p /run/image/bin
+cp /bin/busybox /run/image/bin
+ln -s busybox /run/image/bin/sh
+(cd /run/image; find . | cpio --quiet -o -H newc | gzip >/boot/initrd.img)
+rm -r /run/image
+";
+
 #[test]
 fn every_console_block_prints_what_it_says() {
     let mut count = 0;
@@ -113,9 +124,7 @@ fn every_console_block_prints_what_it_says() {
         let commands = commands(&fence, if is_user { "$ " } else { "# " });
         let mut text = String::from("cd /tmp\n");
         if !is_user {
-            text = format!(
-                "PATH=$PATH:/usr/sbin:/sbin; mount -t tmpfs tmpfs /var; mount -t tmpfs tmpfs /run\n{text}"
-            );
+            text = format!("{HOST}{text}");
         }
         for (command, _) in &commands {
             text += &format!("{{ {command}\n}} 2>&1; printf '\\001'\n");

@@ -82,6 +82,20 @@ fn the_payload_dies_with_the_launcher_where_that_was_asked_for() {
 }
 
 #[test]
+fn the_payload_outlives_a_killed_launcher_otherwise() {
+    for shape in ["", "--pid"] {
+        root(&format!(
+            "exec 8>/tmp/outlives.$$; $CLI spawn {shape} --keep-fd 8 -- sh -c 'echo >&8; exec sleep 500' & \
+             exec 8>&-; until [ -s /tmp/outlives.$$ ]; do sleep 0.05; done; \
+             kill -KILL $!; wait $! 2>/dev/null; sleep 0.2; \
+             for fd in /proc/[0-9]*/fd/8; do case $(readlink $fd) in /tmp/outlives.$$) \
+             pid=${{fd#/proc/}}; kill -KILL ${{pid%%/*}}; echo lives;; esac; done | sort -u; rm /tmp/outlives.$$"
+        ))
+        .prints("lives");
+    }
+}
+
+#[test]
 fn the_reaper_alone_does_the_same() {
     root("unshare --pid --fork --mount-proc $INIT -- sh -c '(sleep 0.1 &) ; sleep 0.3; set -- /proc/[0-9]*; echo $#; exit 5'; echo $?")
         .prints("2\n5");

@@ -47,7 +47,6 @@ mod network_old;
 mod network_real;
 mod options;
 mod pty;
-mod readme;
 mod reaper;
 mod reports;
 mod rlimits;
