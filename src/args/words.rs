@@ -6,7 +6,9 @@
 use super::help;
 use super::values::TWICE;
 use crate::error::{Error, quote};
-use std::ffi::{CStr, CString};
+use lexopt::{Arg, Parser};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
 use unshared_init::sys::Arguments;
 
 /// A command line, and how much of it has been taken.
@@ -26,8 +28,8 @@ pub(super) struct Words {
     /// What is left, from the word that was taken last, and behind it.
     here: Arguments,
     rest: Arguments,
-    /// Letters behind one dash, but for those that have been taken.
-    letters: &'static CStr,
+    /// Takes the last word apart, if it is an option. A parser of all would have a copy of each.
+    parser: Option<Parser>,
     /// There was a `--`.
     is_ended: bool,
 }
@@ -43,7 +45,7 @@ impl Words {
             value: None,
             here: arguments,
             rest: arguments,
-            letters: c"",
+            parser: None,
             is_ended: false,
         }
     }
@@ -51,83 +53,70 @@ impl Words {
     /// Takes the next option, and returns its name, which is empty for a word that is none; `None` at
     /// the end.
     pub(super) fn next(&mut self, options: &'static str) -> Result<Option<&'static str>, Error> {
-        (self.name, self.value) = ("", None);
-        while self.letters.is_empty() {
-            self.here = self.rest;
-            let Some(word) = self.take() else { return Ok(None) };
-            match word.to_bytes() {
-                b"--" if !self.is_ended => self.is_ended = true,
-                [b'-', b'-', name @ ..] if !self.is_ended => {
-                    let length = name.iter().position(|byte| *byte == b'=');
-                    let attached = length.map(|length| tail(word, length + 3));
-                    let name = name.get(..length.unwrap_or(name.len())).unwrap_or_default();
-                    return self.option(options, name, attached, false);
+        let last = std::mem::take(&mut self.name);
+        self.value = None;
+        loop {
+            let argument = self.parser.as_mut().map_or(Ok(None), Parser::next);
+            let mut letter = [0; 4];
+            let (name, is_letter) = match argument {
+                Ok(Some(Arg::Long(name))) => (name, false),
+                Ok(Some(Arg::Short(short))) => (&*short.encode_utf8(&mut letter), true),
+                Ok(Some(Arg::Value(_)) | None) => {
+                    self.here = self.rest;
+                    let Some(word) = self.take() else { return Ok(None) };
+                    self.parser = None;
+                    match word.to_bytes() {
+                        b"--" if !self.is_ended => self.is_ended = true,
+                        [b'-', _, ..] if !self.is_ended => {
+                            self.parser =
+                                Some(Parser::from_args([OsStr::from_bytes(word.to_bytes())]));
+                        }
+                        _ => {
+                            self.value = Some(word);
+                            return Ok(Some(""));
+                        }
+                    }
+                    continue;
                 }
-                [b'-', _, ..] if !self.is_ended => self.letters = tail(word, 1),
-                _ => {
-                    self.value = Some(word);
-                    return Ok(Some(""));
+                // The last option had a value that it does not take.
+                Err(_) => return Err(self.usage(format!("{} takes no value", dashed(last)))),
+            };
+            return match find(options, name.as_bytes(), is_letter) {
+                Some((place, known, kind)) => {
+                    (self.place, self.name) = (place, known);
+                    self.take_value(kind, is_letter).map(|()| Some(known))
                 }
-            }
+                None if matches!(name, "h" | "help") && is_letter == (name == "h") => {
+                    self.wants_help = true;
+                    Ok(None)
+                }
+                None => Err(unknown(self.command, name, is_letter)),
+            };
         }
-        let letters = self.letters.to_bytes();
-        let is_more = |byte: &&u8| **byte & 0xc0 == 0x80;
-        let length = 1 + letters.iter().skip(1).take_while(is_more).count();
-        let letter = letters.get(..length).unwrap_or_default();
-        let behind = tail(self.letters, length);
-        self.letters = behind;
-        let attached = (!behind.is_empty()).then_some(behind);
-        self.option(options, letter, attached, true)
     }
 
-    /// Takes in an option of that name, and its value. `attached` is what follows at once.
-    fn option(
-        &mut self,
-        options: &'static str,
-        name: &[u8],
-        attached: Option<&'static CStr>,
-        is_letter: bool,
-    ) -> Result<Option<&'static str>, Error> {
-        let named = |option: &&str| option.as_bytes() == name && is_letter == (option.len() == 1);
-        let mut places = options.split_terminator(' ').enumerate();
-        let found = places.find_map(|(place, option)| {
-            let bare = option.strip_suffix(['=', '?', '+']).unwrap_or(option);
-            let (letter, name) = bare.split_once('|').unwrap_or((bare, bare));
-            let is_it = named(&letter) || named(&name);
-            is_it.then(|| (place, name, option.as_bytes().last().copied()))
-        });
-        let Some((place, known, kind)) = found else {
-            self.wants_help =
-                matches!(name, b"h" if is_letter) || matches!(name, b"help" if !is_letter);
-            return if self.wants_help { Ok(None) } else { Err(self.unknown(name, is_letter)) };
-        };
-        (self.place, self.name) = (place, known);
-        let attached = match attached {
-            Some(value) if is_letter => {
-                let begins = value.to_bytes().starts_with(b"=");
-                if matches!(kind, Some(b'=' | b'+')) {
-                    self.letters = c"";
-                    Some(if begins { tail(value, 1) } else { value })
-                } else {
-                    // More letters.
-                    begins.then_some(value)
-                }
-            }
-            attached => attached,
-        };
+    /// Takes the value of the option that was taken last.
+    fn take_value(&mut self, kind: Option<u8>, is_letter: bool) -> Result<(), Error> {
         self.value = match kind {
-            Some(b'=') => attached.or_else(|| self.take_if(|word| word != b"--")),
-            Some(b'+') => attached.or_else(|| self.expression()),
-            Some(b'?') if !is_letter => attached,
-            _ if attached.is_some() => {
-                return Err(self.usage(format!("{} takes no value", dashed(known))));
+            Some(b'=') => self.attached().or_else(|| self.take_if(|word| word != b"--")),
+            Some(b'+') => self.attached().or_else(|| self.expression()),
+            Some(b'?') if !is_letter => {
+                self.value = self.attached();
+                return Ok(());
             }
-            _ => return Ok(Some(known)),
+            _ => return Ok(()),
         };
-        if self.value.is_none() && kind != Some(b'?') {
-            return Err(self.usage(format!("{} needs a value", dashed(known))));
+        if self.value.is_none() {
+            return Err(self.usage(format!("{} needs a value", dashed(self.name))));
         }
-        Ok(Some(known))
+        Ok(())
+    }
+
+    /// What follows at once on the option that was taken last, in the same word.
+    fn attached(&mut self) -> Option<&'static CStr> {
+        let value = self.parser.as_mut().and_then(Parser::optional_value)?;
+        let word = self.here.first().unwrap_or_default();
+        Some(tail(word, word.to_bytes().len().saturating_sub(value.len())))
     }
 
     /// What stands with the option that was taken last; or the word that is none.
@@ -167,8 +156,8 @@ impl Words {
     }
 
     /// Whether a word is complete: no letters of it are left.
-    pub(super) fn is_between(&self) -> bool {
-        self.letters.is_empty()
+    pub(super) fn is_between(&mut self) -> bool {
+        self.parser.as_mut().is_none_or(|parser| parser.try_raw_args().is_some())
     }
 
     /// Whether there was a `--`.
@@ -201,13 +190,6 @@ impl Words {
         }
         let joined = CString::new(joined).unwrap_or_default();
         Some(Box::leak(joined.into_boxed_c_str()))
-    }
-
-    #[cold]
-    fn unknown(&self, name: &[u8], is_letter: bool) -> Error {
-        let name = String::from_utf8_lossy(name);
-        let dashes = if is_letter { "-" } else { "--" };
-        help::no_option(self.command, &format!("{dashes}{name}"))
     }
 
     /// The command line is wrong.
@@ -246,6 +228,26 @@ impl Words {
     fn missing(&self, what: &str) -> Error {
         self.usage(format!("{what} is needed"))
     }
+}
+
+/// Where the option of that name is in the text, its name, and what follows on it there.
+fn find(
+    options: &'static str,
+    name: &[u8],
+    is_letter: bool,
+) -> Option<(usize, &'static str, Option<u8>)> {
+    let named = |option: &str| option.as_bytes() == name && is_letter == (option.len() == 1);
+    options.split_terminator(' ').enumerate().find_map(|(place, option)| {
+        let bare = option.strip_suffix(['=', '?', '+']).unwrap_or(option);
+        let (letter, long) = bare.split_once('|').unwrap_or((bare, bare));
+        (named(letter) || named(long)).then(|| (place, long, option.as_bytes().last().copied()))
+    })
+}
+
+#[cold]
+fn unknown(command: &str, name: &str, is_letter: bool) -> Error {
+    let dashes = if is_letter { "-" } else { "--" };
+    help::no_option(command, &format!("{dashes}{name}"))
 }
 
 /// An option as it is written.
