@@ -239,7 +239,8 @@ fn progress_is_for_a_terminal_only() {
         SHELL=/bin/bash script -qec 'slow | $CLI make-root b --initramfs - >/dev/null' /dev/null </dev/null | tr '\\r' '\\n' | grep -o '1 entry, .* in ' | head -n 1",
     );
     let outcome = root(&script).ends_with(0);
-    assert!(outcome.out.starts_with("0\n1 entry, 1"), "{outcome:?}");
+    // How much that is by then is a matter of how busy the machine is.
+    assert!(outcome.out.starts_with("0\n1 entry, "), "{outcome:?}");
 }
 
 #[test]
