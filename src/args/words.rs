@@ -237,7 +237,12 @@ fn find(
     is_letter: bool,
 ) -> Option<(usize, &'static str, Option<u8>)> {
     let named = |option: &str| option.as_bytes() == name && is_letter == (option.len() == 1);
+    let last = name.last()?;
     options.split_terminator(' ').enumerate().find_map(|(place, option)| {
+        // Most have another last letter, which is cheaper to see.
+        if !is_letter && !option.as_bytes().iter().rev().take(2).any(|byte| byte == last) {
+            return None;
+        }
         let bare = option.strip_suffix(['=', '?', '+']).unwrap_or(option);
         let (letter, long) = bare.split_once('|').unwrap_or((bare, bare));
         (named(letter) || named(long)).then(|| (place, long, option.as_bytes().last().copied()))
