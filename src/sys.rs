@@ -1,24 +1,30 @@
 //! The system calls that rustix does not offer: clone3(2) and its fallback, close_range(2),
-//! signalfd(2), and the lists of strings that execve(2) reads. Unsafe code is here and in `main`.
+//! signalfd(2), and the lists of strings that execve(2) reads. Unsafe code is here, below, and in `main`.
 #![allow(unsafe_code)]
 
 mod arena;
 #[cfg(all(target_arch = "x86_64", any(target_env = "musl", test)))]
 mod copy;
+mod descriptors;
 pub(crate) mod doctor;
 pub(crate) mod landlock;
 pub(crate) mod loop_device;
 pub(crate) mod machine;
+mod strings;
 pub(crate) mod thread;
+
+pub(crate) use descriptors::{become_standard, close, close_all_but, descriptor};
+#[cfg(fuzzing)]
+pub(crate) use strings::with_arguments;
+pub(crate) use strings::{arguments, environment, variable_name};
 
 use crate::seccomp::Instruction;
 use crate::spec::namespace::{Namespace, Namespaces};
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, c_char};
 use unshared_init::signal::{Sender, Signal};
-use unshared_init::sys::{Arguments, Environment};
 
 /// Which of the two processes returned from [`clone_into`].
 pub(crate) enum Cloned {
@@ -173,61 +179,6 @@ pub(crate) fn unshare_net() -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }
 }
 
-/// Closes every descriptor from 3 on that is not in `keep`.
-pub(crate) fn close_all_but(keep: &[i32]) {
-    let mut keep = keep.to_vec();
-    keep.sort_unstable();
-    let mut first = 3;
-    for end in keep.iter().copied().chain([i32::MAX]) {
-        if end > first && !close_range(first as u32, end as u32 - 1) {
-            return close_one_by_one(&keep);
-        }
-        first = first.max(end.saturating_add(1));
-    }
-}
-
-/// close_range(2), which there is from Linux 5.9 on.
-fn close_range(first: u32, last: u32) -> bool {
-    // SAFETY: no descriptor above 2 is owned by anything of ours yet; closing is all it does.
-    unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) == 0 }
-}
-
-/// The same by looking: in /proc, or, where that is missing, by trying every number up to the limit.
-fn close_one_by_one(keep: &[i32]) {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let end = limit.and_then(|limit| i32::try_from(limit).ok()).unwrap_or(i32::MAX);
-    let open = open_descriptors().unwrap_or_else(|_| (3..end).collect());
-    for descriptor in open.into_iter().filter(|one| *one > 2 && !keep.contains(one)) {
-        close(descriptor);
-    }
-}
-
-/// The numbers in /proc/self/fd.
-fn open_descriptors() -> Result<Vec<i32>, Errno> {
-    use rustix::fs::{Dir, Mode, OFlags};
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::open(c"/proc/self/fd", flags, Mode::empty())?;
-    let mut numbers = Vec::new();
-    for entry in Dir::read_from(&directory)? {
-        let entry = entry?;
-        let number: Option<i32> =
-            entry.file_name().to_str().ok().and_then(|name| name.parse().ok());
-        numbers.extend(number);
-    }
-    // The one that was open for looking is closed by its owner.
-    let own = rustix::fd::AsRawFd::as_raw_fd(&directory);
-    numbers.retain(|number| *number != own);
-    Ok(numbers)
-}
-
-/// close(2) for a descriptor that the caller passed by number.
-pub(crate) fn close(descriptor: i32) {
-    // SAFETY: no object of ours owns a descriptor that the caller passed.
-    unsafe {
-        libc::close(descriptor);
-    }
-}
-
 /// signalfd(2) for every signal; reads of it do not block.
 pub(crate) fn signal_descriptor() -> Result<OwnedFd, Errno> {
     let all = u64::MAX;
@@ -298,62 +249,6 @@ pub(crate) fn again<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, 
             result => return result,
         }
     }
-}
-
-/// An argument list for execve(2), which stays until the process ends.
-pub(crate) fn arguments(strings: Vec<CString>) -> Arguments {
-    let list = leak(strings, 1);
-    // SAFETY: the list begins with a spare place, ends with a null pointer, is leaked with its
-    // strings, and nothing else refers to it.
-    unsafe { Arguments::new(list.as_mut_ptr().add(1)) }
-}
-
-/// Calls something with an argument list that is there only as long as that runs, and that it is not
-/// to keep.
-#[cfg(fuzzing)]
-pub(crate) fn with_arguments(strings: &[CString], use_them: impl FnOnce(Arguments)) {
-    let mut pointers = vec![core::ptr::null(); 1];
-    pointers.extend(strings.iter().map(|string| string.as_ptr()));
-    pointers.push(core::ptr::null());
-    // SAFETY: the list begins with a spare place and ends with a null pointer; it and its strings
-    // outlive the call, and nothing of what is called keeps them.
-    use_them(unsafe { Arguments::new(pointers.as_mut_ptr().add(1)) });
-}
-
-/// An environment for execve(2), which stays until the process ends.
-pub(crate) fn environment(strings: Vec<CString>) -> Environment {
-    // SAFETY: the list ends with a null pointer and is leaked with its strings.
-    unsafe { Environment::new(leak(strings, 0).as_ptr()) }
-}
-
-/// The part of an environment's entry before the `=`.
-pub(crate) fn variable_name(entry: &CStr) -> &[u8] {
-    entry.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
-}
-
-/// Pointers to leaked strings, with null pointers in `spare` places before them and one after.
-fn leak(strings: Vec<CString>, spare: usize) -> &'static mut [*const c_char] {
-    let mut pointers = vec![core::ptr::null(); spare];
-    pointers.extend(strings.into_iter().map(|string| CString::into_raw(string).cast_const()));
-    pointers.push(core::ptr::null());
-    pointers.leak()
-}
-
-/// Makes `descriptor` a standard stream, for a child that is about to execute something, or that does
-/// without the caller's.
-pub(crate) fn become_standard(descriptor: &OwnedFd, stream: i32) {
-    use rustix::fd::AsRawFd;
-    // SAFETY: the number, 0 to 2, is replaced on purpose; nothing of ours owns it.
-    unsafe {
-        libc::dup2(descriptor.as_raw_fd(), stream);
-    }
-}
-
-/// A descriptor that the caller passed by number.
-pub(crate) fn descriptor(number: i32) -> rustix::fd::BorrowedFd<'static> {
-    // SAFETY: the caller of the program gave it to us to use for as long as we run, and nothing
-    // here closes it before.
-    unsafe { rustix::fd::BorrowedFd::borrow_raw(number) }
 }
 
 /// The error of the C library call that just failed.
