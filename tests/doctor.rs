@@ -84,7 +84,9 @@ print(told[\"spawn_all\"], checks[\"user namespace\"], len(checks) > 15, all(one
 fn nothing_is_left_behind_and_other_words_are_refused() {
     root("ls -A $UNSHARED_STATE 2>/dev/null; $CLI doctor >/dev/null; ls -A $UNSHARED_STATE")
         .prints("");
-    for words in ["--jsn", "--json x"] {
-        root(&format!("$CLI doctor {words}")).complains(125, &["doctor takes --json"]);
+    for (words, part) in
+        [("--jsn", "did you mean --json?"), ("--json x", "one word too many: \"x\"")]
+    {
+        root(&format!("$CLI doctor {words}")).complains(125, &[part]);
     }
 }

@@ -99,11 +99,12 @@ fn every_call_that_fails_is_one_line_with_status_125() {
 
 #[test]
 fn without_cgroups_in_the_kernel_a_cgroup_namespace_is_refused() {
-    // Such a kernel takes the flag, and does nothing for it; and has no such file.
+    // Such a kernel takes the flag, and does nothing for it; and has no such file, by either name. With
+    // -D, who is traced has the number of who started strace.
     for words in ["--cgroup", "--all"] {
         root(&format!(
-            "strace -f -qq -o /dev/null -P /proc/self/ns/cgroup -e inject=all:error=ENOENT \
-             $CLI spawn {words} -- true"
+            "sh -c 'exec strace -D -f -qq -o /dev/null -P /proc/self/ns/cgroup \
+             -P /proc/self/task/$$/ns/cgroup -e inject=all:error=ENOENT $CLI spawn {words} -- true'"
         ))
         .complains(125, &["EINVAL", "this kernel has no cgroup namespaces"]);
     }

@@ -50,7 +50,7 @@ fn what_cannot_be_packed_is_named_and_nothing_is_left() {
         ("no-such -o x", "look at "),
         ("box", "-o FILE is needed"),
         ("box -o x --exec a --services /b", "one of them"),
-        ("box -o x --compress xz", "--compress is gzip or none"),
+        ("box -o x --compress xz", "--compress \"xz\": gzip or none"),
         ("box -o /no/x", "make \"/no/.x."),
         (
             "box -o x --modules no-such --kernel $(ls /lib/modules | tail -n 1)",
