@@ -169,7 +169,10 @@ fn doctor(words: &mut Words) -> Result<Request, Error> {
 
 /// `COMMAND TOPIC`, both or the second left out.
 fn help(mut arguments: Arguments) -> Result<Request, Error> {
-    let command = arguments.next().map_or(&[][..], CStr::to_bytes);
+    let command = match arguments.next().map_or(&[][..], CStr::to_bytes) {
+        b"--help" | b"-h" => b"help",
+        other => other,
+    };
     let topic = arguments.next().map_or(&[][..], CStr::to_bytes);
     let (Ok(command_text), Ok(topic_text)) = (str::from_utf8(command), str::from_utf8(topic))
     else {

@@ -226,6 +226,11 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         {
             "only root can drop supplementary groups, which --uid and --gid do"
         }
+        (Step::SetIds { .. }, Errno::PERM)
+            if !spec.namespaces.has(Namespace::User) && crate::sys::effective_uid() == 0 =>
+        {
+            "root needs CAP_SETUID and CAP_SETGID for it, and one of them was taken from us"
+        }
         (Step::SetIds { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {
             "an ordinary user takes on other ids only in a user namespace: --user with a map"
         }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, WaitOptions};
 use std::ffi::{CStr, CString};
 use unshared_init::exec::{self, SHELL};
 use unshared_init::reaper::{Change, Ended, Reaper, Rules, Sweep};
-use unshared_init::signal::Signal;
+use unshared_init::signal::{Sender, Signal};
 use unshared_init::supervise::{DEFAULT_GRACE, Payload, Started, supervise};
 use unshared_init::sys::{Arguments, Environment, Memory, SignalState, change_of};
 
@@ -82,6 +82,8 @@ pub(crate) struct Hook<'a> {
     pub(crate) expression: &'a CStr,
     pub(crate) environment: Environment,
     pub(crate) signals: SignalState,
+    /// It is not in the terminal's session, and has of it what we pass on.
+    pub(crate) is_apart: bool,
 }
 
 impl Payload for Hook<'_> {
@@ -95,6 +97,12 @@ impl Payload for Hook<'_> {
     }
 
     fn stopped(&mut self, _main: Pid, _signal: Signal) {}
+
+    fn wait(&mut self, timeout: Option<u64>) -> Option<(Signal, Sender)> {
+        let (signal, sender) = unshared_init::sys::wait_for_signal(timeout)?;
+        let is_news = self.is_apart && sender == Sender::Terminal;
+        Some((signal, if is_news { Sender::TerminalAlone } else { sender }))
+    }
 }
 
 /// What is wrong if a hook did not succeed.
@@ -133,7 +141,7 @@ pub(crate) fn run_preexec(
     spec.preexec.iter().try_for_each(|expression| {
         let ended = match signals {
             Some(signals) => {
-                let mut hook = Hook { expression, environment, signals };
+                let mut hook = Hook { expression, environment, signals, is_apart: false };
                 Ok(supervise(Reaper::new(Rules::new(Sweep::Nothing)), DEFAULT_GRACE, &mut hook))
             }
             None => run(expression, environment, None),

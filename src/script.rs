@@ -7,7 +7,7 @@ use crate::spec::Spec;
 use crate::spec::capability::Capabilities;
 use crate::spec::idmap::IdMap;
 use crate::spec::namespace::{Namespace, Namespaces};
-use crate::step::{Side, Step, word};
+use crate::step::{Side, Step, ended, word};
 use std::ffi::CString;
 
 /// The script for a plan.
@@ -275,6 +275,7 @@ fn payload(spec: &Spec, plan: &Plan, mapping: Mapping) -> Vec<String> {
     }
     if spec.clear_env || !spec.variables.is_empty() {
         prefix.push_str(if spec.clear_env { "env -i " } else { "env " });
+        prefix.push_str(spec.variables.first().map_or("", |variable| ended(variable)));
         for variable in &spec.variables {
             prefix.push_str(&word(variable.as_bytes()));
             prefix.push(' ');

@@ -10,6 +10,12 @@ fn user_maps_the_caller_to_root_and_denies_setgroups_only_where_it_must() {
 }
 
 #[test]
+fn root_that_may_not_change_ids_is_told_what_was_taken() {
+    root("setpriv --bounding-set=-setgid --inh-caps=-setgid $CLI spawn --uid 5 --gid 5 -- true")
+        .complains(125, &["EPERM", "CAP_SETUID and CAP_SETGID"]);
+}
+
+#[test]
 fn root_that_may_not_set_groups_has_them_denied() {
     root("setpriv --bounding-set=-setgid --inh-caps=-setgid $CLI spawn --user -- cat /proc/self/setgroups")
         .prints("deny");

@@ -170,6 +170,18 @@ fn options_that_make_no_sense_together_are_refused() {
 }
 
 #[test]
+fn help_and_version_are_meant_where_they_are_mistyped() {
+    for (words, part) in
+        [("--verison", "did you mean --version?"), ("--hlep", "did you mean --help?")]
+    {
+        root(&format!("$CLI {words}")).complains(125, &[part]);
+    }
+    let help = root("$CLI help help").out;
+    assert!(!help.is_empty());
+    root("$CLI help --help").prints(help.trim_end());
+}
+
+#[test]
 fn there_must_be_a_command() {
     root("$CLI spawn").complains(125, &["no command"]);
     root("$CLI spawn --pid --").complains(125, &["no command"]);

@@ -59,6 +59,7 @@ fn what_dry_run_prints_does_the_same() {
         "--net --user --exec 'echo first'",
         "--user --pid --no-init",
         "--monotonic 500 --user",
+        "--user --domainname=-x --env=-u=3 --env A=4",
     ] {
         let direct = nobody(&format!("$CLI spawn {options} -- {LOOK}")).ends_with(0);
         let script = nobody(&format!("$CLI spawn {options} --dry-run -- {LOOK} | sh")).ends_with(0);
@@ -77,6 +78,15 @@ fn dry_run_makes_different_namespaces_than_the_hosts() {
          comm -12 <(echo \"$here\" | sort -u) <(echo \"$there\" | sort -u) | wc -l",
     )
     .prints("0");
+}
+
+#[test]
+fn what_dry_run_prints_ends_where_the_root_cannot_be_entered() {
+    root(
+        "d=$(mktemp -d); printf '#!/bin/sh\\nexit 1\\n' >$d/pivot_root; chmod +x $d/pivot_root; mkdir $d/root; \
+         $CLI spawn --dry-run --pid --root $d/root -- echo payload | PATH=$d:$PATH sh 2>/dev/null; echo $?; rm -r $d",
+    )
+    .prints("1");
 }
 
 #[test]

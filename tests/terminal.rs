@@ -29,6 +29,19 @@ fn ctrl_c_kills_what_does_not_care() {
 }
 
 #[test]
+fn ctrl_c_ends_a_post_mount_hook() {
+    for shape in SHAPES {
+        let mut terminal = Terminal::new();
+        terminal.line(
+            &format!("$CLI spawn {shape} --post-mount 'echo up$((1+1)); exec sleep 100' -- true"),
+            "up2",
+        );
+        terminal.write("\x03");
+        terminal.expect("was killed by SIGINT");
+    }
+}
+
+#[test]
 fn ctrl_c_ends_a_loop_of_the_shell() {
     for shape in SHAPES {
         let mut terminal = Terminal::new();

@@ -72,7 +72,8 @@ pub(super) fn no_command(word: &[u8]) -> Error {
     if let Some(error) = str::from_utf8(word).ok().and_then(absent) {
         return error;
     }
-    let meant = nearest(word, commands().map(str::as_bytes));
+    let words = commands().chain(["--help", "--version"]);
+    let meant = nearest(word, words.map(str::as_bytes));
     let error = Error::usage(format!("there is no command {}", quote(word)), "");
     did_you_mean(error, meant)
 }

@@ -58,8 +58,8 @@ impl Step {
             Step::OverlayRoot { root, .. } => {
                 let root = word(root.as_bytes());
                 format!(
-                    "layers=$(mktemp -d) && mount -t tmpfs tmpfs $layers && \
-                     mkdir $layers/upper $layers/work && mount -t overlay -o \
+                    "layers=$(mktemp -d); mount -t tmpfs tmpfs $layers; \
+                     mkdir $layers/upper $layers/work; mount -t overlay -o \
                      lowerdir={root},upperdir=$layers/upper,workdir=$layers/work overlay {root}"
                 )
             }
@@ -67,7 +67,7 @@ impl Step {
                 let (root, image) = (word(root.as_bytes()), word(image.as_bytes()));
                 // With -f, gzip(1) passes on what is not compressed.
                 format!(
-                    "mkdir -p {root} && mount -t tmpfs -o mode=0755,nodev tmpfs {root} && \
+                    "mkdir -p {root}; mount -t tmpfs -o mode=0755,nodev tmpfs {root}; \
                      gzip -dcf {image} | (cd {root} && cpio -idm --quiet)"
                 )
             }
@@ -98,8 +98,8 @@ impl Step {
                 )
             }
             Step::MountDevIn { root } => format!(
-                "{} && for device in null zero full random urandom tty; do \
-                 touch {dev}/$device && mount --bind /dev/$device {dev}/$device; done",
+                "{}; for device in null zero full random urandom tty; do \
+                 touch {dev}/$device; mount --bind /dev/$device {dev}/$device; done",
                 mount_in("-t tmpfs -o nosuid,noexec tmpfs", root, c"/dev"),
                 dev = path_in(root, c"/dev")
             ),
@@ -124,20 +124,22 @@ impl Step {
             Step::MountFile { root, target, text } => {
                 let (text, path) = (word(text.as_bytes()), path_in(root, target));
                 format!(
-                    "file=$(mktemp) && printf %s {text} >$file && chmod 644 $file && \
-                     mount --bind $file {path} && rm $file"
+                    "file=$(mktemp); printf %s {text} >$file; chmod 644 $file; \
+                     mount --bind $file {path}; rm $file"
                 )
             }
             Step::ProtectRoot { root } => {
                 format!("mount -o remount,bind,ro {}", word(root.as_bytes()))
             }
             Step::PivotRoot { root } => {
-                format!("cd {} && pivot_root . . && umount -l .", word(root.as_bytes()))
+                format!("cd {}; pivot_root . .; umount -l .", word(root.as_bytes()))
             }
             Step::SetLoopbackUp => "ip link set lo up".to_owned(),
             Step::Net(step) => step.shell(pid),
-            Step::SetHostname(name) => format!("hostname {}", word(name.as_bytes())),
-            Step::SetDomainname(name) => format!("domainname {}", word(name.as_bytes())),
+            Step::SetHostname(name) => format!("hostname {}{}", ended(name), word(name.as_bytes())),
+            Step::SetDomainname(name) => {
+                format!("domainname {}{}", ended(name), word(name.as_bytes()))
+            }
             Step::SetResourceLimit(limit) => format!("prlimit --{}", limit.shown()),
             Step::ChangeDirectory(path) => format!("cd -- {}", word(path.as_bytes())),
             Step::SetCapabilities { kept, added, .. } => {
@@ -186,7 +188,7 @@ fn path_in(root: &CStr, target: &CStr) -> String {
 /// A mount on a directory in a root, made where it is missing.
 fn mount_in(what: &str, root: &CStr, target: &CStr) -> String {
     let path = path_in(root, target);
-    format!("mkdir -p {path} && mount {what} {path}")
+    format!("mkdir -p {path}; mount {what} {path}")
 }
 
 /// A map for printf(1).
@@ -208,6 +210,11 @@ pub(crate) fn word(bytes: &[u8]) -> String {
         return text.into_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// What ends the options of a program where a word of ours would be taken for one.
+pub(crate) fn ended(word: &CStr) -> &'static str {
+    if word.to_bytes().starts_with(b"-") { "-- " } else { "" }
 }
 
 #[cfg(test)]

@@ -117,7 +117,8 @@ impl<'a> Child<'a> {
         let ended = supervise(Reaper::new(rules), grace, self);
         for (index, expression) in spec.post_mount.iter().enumerate() {
             let environment = hooks::environment(spec, self.run.root, &self.hook_variables());
-            let mut hook = Hook { expression, environment, signals: self.run.signals };
+            let (signals, is_apart) = (self.run.signals, spec.has_init());
+            let mut hook = Hook { expression, environment, signals, is_apart };
             let ended = supervise(Reaper::new(Rules::new(sweep)), grace, &mut hook);
             if ended != Ended::Exited(0) {
                 self.parent.send(&Message::HookFailed(index, ended));
