@@ -1,6 +1,6 @@
 //! A cgroup of its own for an instance (cgroups(7), version 2), with the limits that were asked for.
 use crate::error::{Error, quote};
-use crate::host::read_file;
+use crate::files::read_file;
 use crate::registry::journal::Journal;
 use crate::registry::undo::Undo;
 use crate::sys::again;
@@ -160,7 +160,7 @@ fn write(cgroup: BorrowedFd<'_>, file: &CStr, value: &[u8]) -> Result<(), Errno>
 fn read(cgroup: BorrowedFd<'_>, file: &CStr) -> Result<String, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(cgroup, file, flags, Mode::empty())?;
-    Ok(String::from_utf8_lossy(&crate::host::read_open(&file)?).into_owned())
+    Ok(String::from_utf8_lossy(&crate::files::read_open(&file)?).into_owned())
 }
 
 /// A file of the host's, as text.

@@ -1,6 +1,6 @@
 //! Why a step failed: what errno alone does not say, found by looking at the host.
 use crate::error::{Error, quote};
-use crate::host::{identity, read_file, read_number};
+use crate::files::{identity, read_file, read_number};
 use crate::perform::Failure;
 use crate::plan::Plan;
 use crate::spec::Spec;
@@ -229,6 +229,10 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
         (Step::SetIds { .. }, Errno::PERM)
             if !spec.namespaces.has(Namespace::User) && crate::sys::effective_uid() == 0 =>
         {
+            let ids = [CapabilitySet::SETUID, CapabilitySet::SETGID];
+            if ids.into_iter().all(refused::has) {
+                return None;
+            }
             "root needs CAP_SETUID and CAP_SETGID for it, and one of them was taken from us"
         }
         (Step::SetIds { .. }, Errno::PERM) if !spec.namespaces.has(Namespace::User) => {

@@ -19,7 +19,7 @@ mod words;
 
 use crate::args::machine::Modprobe;
 use crate::error::Error;
-use crate::host::read_file;
+use crate::files::read_file;
 use crate::services::{self, Heed, Request};
 use console::say;
 pub(crate) use end::ask_for;

@@ -25,6 +25,7 @@ mod detach;
 mod disk;
 mod doctor;
 mod error;
+mod files;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod hint;

@@ -342,7 +342,7 @@ fn bind_namespace(source: &str, file: &CString, journal: &mut Journal) -> Result
             Err(errno) => return Err(errno.into()),
         }
     }
-    let (_, inode) = crate::host::identity(source.as_bytes())?;
+    let (_, inode) = crate::files::identity(source.as_bytes())?;
     journal.until_launched(Undo::UnmountNamespace { path: file.clone(), inode })?;
     Ok(rustix::mount::mount_bind(source, file.as_c_str())?)
 }

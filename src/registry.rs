@@ -84,7 +84,7 @@ impl State {
     /// What `of` makes of the names of entries, sorted.
     fn list(&self, of: &dyn Fn(&[u8]) -> Option<&[u8]>) -> Result<Vec<CString>, Error> {
         let mut names = Vec::new();
-        let listed = crate::host::entries(self.directory.as_fd(), &mut |name, _| {
+        let listed = crate::files::entries(self.directory.as_fd(), &mut |name, _| {
             if let Some(name) = of(name.to_bytes()) {
                 names.extend(CString::new(name));
             }

@@ -3,7 +3,7 @@
 //! A line has an option and its values, in words as a shell's: quotes and backslashes keep what is
 //! inside, `#` begins a comment. A line that begins with `--` has the command.
 use crate::error::{Error, quote};
-use crate::host::read_open;
+use crate::files::read_open;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

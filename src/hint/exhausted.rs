@@ -1,6 +1,6 @@
 //! Why there is no new process: EAGAIN of clone(2), which has several causes and names none.
 use crate::cgroup::place;
-use crate::host::{entries, open, read_file, read_number};
+use crate::files::{entries, open, read_file, read_number};
 use crate::proc;
 use crate::spec::Spec;
 use rustix::fd::AsFd;

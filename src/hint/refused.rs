@@ -1,7 +1,7 @@
 //! Why the kernel makes no new namespaces though it has them: EPERM of clone(2), which has several
 //! causes and names none.
 use super::sysctl;
-use crate::host::{entries, identity, read_file};
+use crate::files::{entries, identity, read_file};
 use crate::proc;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, StatxAttributes, StatxFlags};

@@ -1,6 +1,6 @@
 //! The namespaces of a process, entered by setns(2).
 use crate::error::{Error, quote};
-use crate::host;
+use crate::files;
 use crate::registry::process::Process;
 use crate::root::resolve::Resolver;
 use crate::spec::namespace::Namespace;
@@ -29,8 +29,8 @@ pub(super) fn open(process: Process) -> Result<Inside, Error> {
     let mut namespaces = Vec::new();
     for namespace in Namespace::ALL {
         let path = format!("/proc/{pid}/ns/{}", namespace.file());
-        let own = host::identity(format!("/proc/self/ns/{}", namespace.file()).as_bytes());
-        let theirs = match host::open(path.as_bytes(), OFlags::RDONLY) {
+        let own = files::identity(format!("/proc/self/ns/{}", namespace.file()).as_bytes());
+        let theirs = match files::open(path.as_bytes(), OFlags::RDONLY) {
             Ok(theirs) => theirs,
             // A kind that this kernel has not.
             Err(Errno::NOENT) if own.is_err() => continue,
@@ -38,12 +38,12 @@ pub(super) fn open(process: Process) -> Result<Inside, Error> {
                 return Err(cannot(&format!("namespace {}", namespace.option()), errno));
             }
         };
-        if own != host::identity_of(&theirs) {
+        if own != files::identity_of(&theirs) {
             namespaces.push((namespace, theirs));
         }
     }
     let root = format!("/proc/{pid}/root");
-    let root = host::open(root.as_bytes(), OFlags::PATH | OFlags::DIRECTORY)
+    let root = files::open(root.as_bytes(), OFlags::PATH | OFlags::DIRECTORY)
         .map_err(|errno| cannot("root", errno))?;
     let mut cgroup = cgroup_of(&format!("/proc/{pid}/cgroup"));
     if cgroup == cgroup_of("/proc/self/cgroup") {
@@ -58,7 +58,7 @@ pub(super) fn open(process: Process) -> Result<Inside, Error> {
 
 /// The path of a process in the unified hierarchy of cgroups(7).
 fn cgroup_of(file: &str) -> Option<Vec<u8>> {
-    let text = host::read_file(file).ok()?;
+    let text = files::read_file(file).ok()?;
     for line in text.split(|byte| *byte == b'\n') {
         if let Some(path) = line.strip_prefix(b"0::") {
             return Some(path.to_vec());
@@ -74,7 +74,7 @@ impl Inside {
         let directory = Resolver::new(root).directory(b"etc", false)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&*directory, c"passwd", flags, Mode::empty())?;
-        host::read_open(&file)
+        files::read_open(&file)
     }
 
     /// Goes there: we ourselves, but for the PID namespace, in which our children will be.
@@ -118,7 +118,7 @@ fn cannot(namespace: Namespace, errno: Errno) -> Error {
 /// setns(2) of a mount namespace leads to its topmost root, which after pivot_root(2) is the
 /// process's. Where that was entered by chroot(2), it is not.
 fn enter_root(root: &OwnedFd) -> Result<(), Errno> {
-    if host::identity(b"/") == Ok(host::identity_of(root)?) {
+    if files::identity(b"/") == Ok(files::identity_of(root)?) {
         return rustix::process::chdir(c"/");
     }
     rustix::process::fchdir(root)?;
@@ -128,7 +128,7 @@ fn enter_root(root: &OwnedFd) -> Result<(), Errno> {
 /// Before the cgroup namespace is entered: what is above it is not seen from inside.
 fn enter_cgroup(path: &[u8]) -> Result<(), Error> {
     for hierarchy in [&b"/sys/fs/cgroup"[..], b"/sys/fs/cgroup/unified"] {
-        let file = host::open(&[hierarchy, path, b"/cgroup.procs"].concat(), OFlags::WRONLY);
+        let file = files::open(&[hierarchy, path, b"/cgroup.procs"].concat(), OFlags::WRONLY);
         match file.and_then(|file| rustix::io::write(&file, b"0")) {
             Ok(_) => return Ok(()),
             Err(Errno::NOENT) => {}

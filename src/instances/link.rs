@@ -1,7 +1,7 @@
 //! `link`: a pair of links straight between two instances, and a line in the hosts file of each.
 use super::{Found, join};
 use crate::error::{Error, FAILED, quote};
-use crate::host;
+use crate::files;
 use crate::link::Socket;
 use crate::mounts;
 use crate::network::{links, names, namespace};
@@ -36,7 +36,7 @@ impl End {
         for namespace in [Namespace::Net, Namespace::Mount] {
             let own = format!("/proc/self/ns/{}", namespace.file());
             let path = format!("/proc/{}/ns/{}", init.pid, namespace.file());
-            if host::identity(own.as_bytes()) == host::identity(path.as_bytes()) {
+            if files::identity(own.as_bytes()) == files::identity(path.as_bytes()) {
                 let option = namespace.option();
                 return Err(found.problem(&format!("has no {option} namespace of its own")));
             }
@@ -44,7 +44,7 @@ impl End {
         let attempt = format!("open the net namespace of instance {}", quote(name.to_bytes()));
         let open = || {
             let path = format!("/proc/{}/ns/net", init.pid);
-            let namespace = host::open(path.as_bytes(), OFlags::RDONLY)?;
+            let namespace = files::open(path.as_bytes(), OFlags::RDONLY)?;
             let socket = namespace::socket_in(&namespace)?;
             Ok(Box::new(End { name: name.to_owned(), init, namespace, socket }))
         };
@@ -182,8 +182,8 @@ fn in_child(work: &mut dyn FnMut() -> u8) -> Result<u8, Error> {
 }
 
 fn append(line: &str) -> Result<(), Errno> {
-    let mut text = host::read_file("/etc/hosts")?;
-    if host::identity(HOSTS.to_bytes())?.0 != host::identity(b"/etc")?.0 {
+    let mut text = files::read_file("/etc/hosts")?;
+    if files::identity(HOSTS.to_bytes())?.0 != files::identity(b"/etc")?.0 {
         // It is mounted there, and so the instance's own.
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
         let file = rustix::fs::open(HOSTS, flags, Mode::empty())?;

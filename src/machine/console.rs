@@ -1,5 +1,5 @@
 //! The console: messages of PID 1, and the terminal of the payload.
-use crate::host::read_file;
+use crate::files::read_file;
 use crate::sys::machine::terminal_of;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{Dev, Mode, OFlags, makedev, open};

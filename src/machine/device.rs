@@ -1,7 +1,7 @@
 //! The device that a word names: by its path, or by what is written on it.
 use super::partition;
 use crate::disk::Identity;
-use crate::host;
+use crate::files;
 use rustix::fd::AsFd;
 use rustix::fs::OFlags;
 use std::ffi::{CStr, CString};
@@ -34,15 +34,15 @@ pub(super) fn find(name: &[u8]) -> Option<CString> {
 /// The names of all block devices, in an order that is always the same.
 fn devices() -> Vec<CString> {
     let mut names = Vec::new();
-    if let Ok(folder) = host::open(b"/sys/class/block", OFlags::RDONLY | OFlags::DIRECTORY) {
-        let _ = host::entries(folder.as_fd(), &mut |name, _| names.push(name.to_owned()));
+    if let Ok(folder) = files::open(b"/sys/class/block", OFlags::RDONLY | OFlags::DIRECTORY) {
+        let _ = files::entries(folder.as_fd(), &mut |name, _| names.push(name.to_owned()));
     }
     names.sort_unstable();
     names
 }
 
 fn identity(device: &CStr) -> Option<Identity> {
-    let file = host::open(&[b"/dev/", device.to_bytes()].concat(), OFlags::RDONLY).ok()?;
+    let file = files::open(&[b"/dev/", device.to_bytes()].concat(), OFlags::RDONLY).ok()?;
     crate::disk::identify(&file)
 }
 

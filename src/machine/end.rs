@@ -3,7 +3,7 @@ use super::console::say;
 use super::settings::End;
 use super::watchdog::Watchdog;
 use crate::error::Error;
-use crate::host::read_file;
+use crate::files::read_file;
 use crate::proc;
 use crate::spec::namespace::Namespaces;
 use crate::sys::{self, Cloned};

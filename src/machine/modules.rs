@@ -4,7 +4,7 @@ mod index;
 
 use super::console::say;
 use crate::error::{Error, quote};
-use crate::host;
+use crate::files;
 pub(crate) use index::{FILES, Index};
 use index::{is_same, stem};
 use rustix::fd::{AsFd, OwnedFd};
@@ -65,7 +65,7 @@ pub(super) fn coldplug(index: &Index) {
 
 /// The contents of all files called modalias; links lead to what is seen anyway.
 fn find_aliases(folder: &OwnedFd, aliases: &mut Vec<Vec<u8>>) {
-    let _ = host::entries(folder.as_fd(), &mut |name, kind| {
+    let _ = files::entries(folder.as_fd(), &mut |name, kind| {
         let is_folder = kind == FileType::Directory;
         if !is_folder && name != c"modalias" {
             return;
@@ -74,7 +74,7 @@ fn find_aliases(folder: &OwnedFd, aliases: &mut Vec<Vec<u8>>) {
         if is_folder {
             find_aliases(&file, aliases);
         } else {
-            let alias = host::read_open(&file).unwrap_or_default().trim_ascii().to_vec();
+            let alias = files::read_open(&file).unwrap_or_default().trim_ascii().to_vec();
             if !alias.is_empty() {
                 aliases.push(alias);
             }
@@ -95,13 +95,13 @@ fn insert(index: &Index, file: &[u8]) -> Result<(), Error> {
             *byte = b'_';
         }
     }
-    if host::identity(&[b"/sys/module/", &name[..], b"/initstate"].concat()).is_ok() {
+    if files::identity(&[b"/sys/module/", &name[..], b"/initstate"].concat()).is_ok() {
         return Ok(());
     }
     let path = [index.folder.as_bytes(), b"/", file].concat();
     let parameters = parameters(&super::command_line(), &name);
     let inserted = if file.ends_with(b".ko") {
-        host::open(&path, OFlags::RDONLY)
+        files::open(&path, OFlags::RDONLY)
             .and_then(|file| rustix::system::finit_module(file, &parameters, 0))
     } else {
         let path = CString::new(path).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Partitions by what their disk's table says of them: GPT, and the numbers of an MBR.
 use super::console::device_of;
-use crate::host::{open, read_number};
+use crate::files::{open, read_number};
 use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
 use rustix::io::pread;

@@ -4,7 +4,7 @@
 //! freed, and the new root is moved over it.
 use super::console::say;
 use crate::error::{Error, quote};
-use crate::host::{entries, identity_of};
+use crate::files::{entries, identity_of};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, statfs, unlinkat};
 use rustix::io::Errno;

@@ -1,7 +1,7 @@
 //! Child, new mount namespace: mounts become read-only, by mount_setattr(2), or by one mount(2) each
 //! before Linux 5.12.
 use super::path_of;
-use crate::host::read_file;
+use crate::files::read_file;
 use crate::proc::unescape;
 use crate::sys::{self, ReadOnly};
 use rustix::fd::BorrowedFd;

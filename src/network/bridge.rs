@@ -53,7 +53,7 @@ impl Links {
             }
             None => {
                 users.note_made()?;
-                let id = crate::host::read_file("/etc/machine-id").unwrap_or_default();
+                let id = crate::files::read_file("/etc/machine-id").unwrap_or_default();
                 let link = Link {
                     name: Some(bridge.to_bytes()),
                     address: Some(names::bridge_address(bridge, &id)),

@@ -123,7 +123,7 @@ pub(super) fn keep_namespace(pid: Pid, journal: &mut Journal) -> Result<(), Fail
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
     drop(rustix::fs::open(file.as_c_str(), flags, Mode::RUSR)?);
     let source = format!("/proc/{pid}/ns/net");
-    let (_, inode) = crate::host::identity(source.as_bytes())?;
+    let (_, inode) = crate::files::identity(source.as_bytes())?;
     journal.until_end(Undo::UnmountNamespace { path: file.clone(), inode })?;
     Ok(rustix::mount::mount_bind(source.as_str(), file.as_c_str())?)
 }

@@ -107,7 +107,7 @@ pub(super) fn add(rules: &Rules, journal: &mut Journal) -> Result<(), Failure> {
         (Family::Four, "/proc/sys/net/ipv4/ip_forward", "net.ipv4.ip_forward"),
         (Family::Six, "/proc/sys/net/ipv6/conf/all/forwarding", "net.ipv6.conf.all.forwarding"),
     ] {
-        if rules.concern(family) && crate::host::read_file(file).is_ok_and(|text| text == b"0\n") {
+        if rules.concern(family) && crate::files::read_file(file).is_ok_and(|text| text == b"0\n") {
             let reason = format!("the host forwards nothing: {setting} is 0; set it to 1");
             return Err(Failure::new(Errno::HOSTUNREACH, reason));
         }

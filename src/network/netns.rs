@@ -7,7 +7,7 @@ use super::bridge::{self, BRIDGE};
 use super::links::{self, Links};
 use super::{names, namespace};
 use crate::error::{Error, quote};
-use crate::host::remove_empty;
+use crate::files::remove_empty;
 use crate::link::{Found, Socket};
 use crate::perform::Failure;
 use crate::registry::State;

@@ -57,12 +57,12 @@ pub(super) fn run(
 
 /// Undo: ends it, and removes the file that says which process it is.
 pub(crate) fn end(file: &CStr) {
-    let number = file.to_str().ok().and_then(crate::host::read_number);
+    let number = file.to_str().ok().and_then(crate::files::read_number);
     let number = number.and_then(|number| i32::try_from(number).ok());
     if let Some(pid) = number.and_then(Pid::from_raw) {
         let process = Process::now(pid);
         // The number may be somebody else's by now.
-        let name = crate::host::read_file(&format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = crate::files::read_file(&format!("/proc/{pid}/comm")).unwrap_or_default();
         if name.starts_with(b"pasta") || name.starts_with(b"passt") {
             let _ = process.send(Signal::TERM);
             let _ = process.wait(2 * unshared_init::number::SECOND);

@@ -64,7 +64,7 @@ pub(crate) const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Which boot this is; empty where there is no /proc.
 pub(crate) fn boot_id() -> Vec<u8> {
-    let mut id = crate::host::read_file(BOOT_ID).unwrap_or_default();
+    let mut id = crate::files::read_file(BOOT_ID).unwrap_or_default();
     id.retain(|byte| !byte.is_ascii_whitespace());
     id
 }

@@ -108,7 +108,7 @@ fn wait_for(descriptor: &OwnedFd, patience: u64) {
 
 /// State and start of a process, from /proc/PID/stat.
 fn stat(pid: Pid) -> Option<(u8, u64)> {
-    parse_stat(&crate::host::read_file(&format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(&crate::files::read_file(&format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// The name before them is in parentheses, and may hold some itself.

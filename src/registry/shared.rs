@@ -151,7 +151,7 @@ impl Users {
 
     /// Tells of all users.
     fn each(&self, tell: &mut dyn FnMut(&CStr)) -> Result<(), Errno> {
-        crate::host::entries(self.directory.as_fd(), &mut |name, _| {
+        crate::files::entries(self.directory.as_fd(), &mut |name, _| {
             if !name.to_bytes().starts_with(b".") {
                 tell(name);
             }

@@ -117,7 +117,7 @@ impl Undo {
             Undo::EndPasta(file) => pasta::end(file),
             #[cfg(feature = "network")]
             Undo::ReturnLink(lent) => lent::return_link(lent),
-            Undo::RemoveEmptyFile(path) => crate::host::remove_empty(path),
+            Undo::RemoveEmptyFile(path) => crate::files::remove_empty(path),
         }
     }
 }

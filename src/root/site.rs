@@ -2,7 +2,7 @@
 //! the unpacking do, and what undoes them.
 use super::remove::remove;
 use crate::error::{Error, quote};
-use crate::host::read_file;
+use crate::files::read_file;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, fchown, flock, mkdir,

@@ -1,7 +1,7 @@
 //! What depmod(8) has written beside the modules: which needs which, and which is for what.
 use super::glob;
 use crate::error::{Error, quote};
-use crate::host::{identity, read_file};
+use crate::files::{identity, read_file};
 
 /// The files that list them, for one release of the kernel.
 pub(crate) struct Index {
