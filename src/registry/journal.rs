@@ -38,18 +38,18 @@ impl Caller {
         Caller(pipe)
     }
 
-    /// Tells it the name, and lets go of all that is the caller's.
+    /// Lets go of all that is the caller's, and then tells it the name: from there on it relies on that.
     fn tell(self, name: &CStr, keeps_directory: bool) {
-        let line = [name.to_bytes(), b"\n"].concat();
-        let _ = again(|| rustix::io::write(&self.0, &line));
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
         let nothing = rustix::fs::open(c"/dev/null", flags, Mode::empty());
-        // Where there is none, the pipe that nobody reads any more swallows as well.
-        let nothing = nothing.unwrap_or(self.0);
-        (0..=2).for_each(|stream| become_standard(&nothing, stream));
+        // Where there is none, the pipe that nobody will read any more swallows as well.
+        let nothing = nothing.as_ref().unwrap_or(&self.0);
+        (0..=2).for_each(|stream| become_standard(nothing, stream));
         if !keeps_directory {
             let _ = rustix::process::chdir(c"/");
         }
+        let line = [name.to_bytes(), b"\n"].concat();
+        let _ = again(|| rustix::io::write(&self.0, &line));
     }
 }
 
