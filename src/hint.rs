@@ -215,6 +215,17 @@ fn step_hint(step: &Step, spec: &Spec, errno: Errno) -> Option<String> {
             | Step::MountDisk { .. },
             Errno::ROFS | Errno::ACCESS,
         ) => "what is mounted on is missing, and cannot be made in this root",
+        (
+            Step::MountIn {
+                mount: Mount::Bind { target, .. } | Mount::Tmpfs { target, .. },
+                makes,
+                ..
+            }
+            | Step::MountDisk { target, makes, .. },
+            Errno::NOENT,
+        ) if !makes && identity(target.to_bytes()).is_err() => {
+            "there is none here, and on the host none is made: make it, or have it below a --tmpfs"
+        }
         (Step::MountFile { root, .. }, Errno::NOENT) if root.as_c_str() == c"/" => {
             "there is none here, and without a --root none is made"
         }

@@ -65,7 +65,8 @@ pub(crate) fn tmpfs_root(root: &CStr) -> Result<OwnedFd, Errno> {
     open_directory(root)
 }
 
-/// Binds a directory or file of the caller's, with what is mounted below it.
+/// Binds a directory or file of the caller's, with what is mounted below it. With `makes`, what it is
+/// mounted on is made where it is missing.
 #[cold]
 #[inline(never)]
 pub(crate) fn bind(
@@ -73,10 +74,11 @@ pub(crate) fn bind(
     source: &CStr,
     target: &CStr,
     read_only: bool,
+    makes: bool,
 ) -> Result<(), Errno> {
     let source = rustix::fs::openat(CWD, source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let is_directory = file_type(source.as_fd())? == FileType::Directory;
-    let target = find(root, target, is_directory)?;
+    let target = find(root, target, is_directory, makes)?;
     attach(source.as_fd(), target.as_fd(), read_only)
 }
 
@@ -88,18 +90,15 @@ pub(crate) fn bind(
 #[cold]
 #[inline(never)]
 pub(crate) fn text(root: &CStr, target: &CStr, text: &[u8]) -> Result<(), Errno> {
-    if root == c"/" {
-        // On the host itself, nothing is made that is missing.
-        rustix::fs::stat(target)?;
-    }
-    let place = find(root, target, false)?;
+    // On the host itself, nothing is made that is missing.
+    let place = find(root, target, false, root != c"/")?;
     let end = target.to_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     let above = CString::new(target.to_bytes().get(..=end).unwrap_or(b"/"));
     let above = above.map_err(|_| Errno::INVAL)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     let options = Some(c"mode=0755,size=1m");
-    mount_at(c"tmpfs", find(root, &above, true)?.as_fd(), flags, options)?;
-    let above = find(root, &above, true)?;
+    mount_at(c"tmpfs", find(root, &above, true, true)?.as_fd(), flags, options)?;
+    let above = find(root, &above, true, true)?;
     let make = || {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&above, c"file", flags, Mode::from_raw_mode(0o644))?;
@@ -116,15 +115,25 @@ pub(crate) fn text(root: &CStr, target: &CStr, text: &[u8]) -> Result<(), Errno>
 }
 
 /// Attaches a filesystem that is mounted nowhere yet. Nothing of ours keeps it busy afterwards.
-pub(crate) fn disk(root: &CStr, target: &CStr, filesystem: OwnedFd) -> Result<(), Errno> {
-    let target = find(root, target, true)?;
+pub(crate) fn disk(
+    root: &CStr,
+    target: &CStr,
+    filesystem: OwnedFd,
+    makes: bool,
+) -> Result<(), Errno> {
+    let target = find(root, target, true, makes)?;
     rustix::mount::move_mount(&filesystem, c"", &target, c"", BY_DESCRIPTOR)
 }
 
 /// Mounts a new tmpfs.
 #[cold]
 #[inline(never)]
-pub(crate) fn tmpfs(root: &CStr, target: &CStr, size: Option<&CString>) -> Result<(), Errno> {
+pub(crate) fn tmpfs(
+    root: &CStr,
+    target: &CStr,
+    size: Option<&CString>,
+    makes: bool,
+) -> Result<(), Errno> {
     let mut options = b"mode=0755".to_vec();
     if let Some(size) = size {
         options.extend_from_slice(b",size=");
@@ -132,7 +141,7 @@ pub(crate) fn tmpfs(root: &CStr, target: &CStr, size: Option<&CString>) -> Resul
     }
     let options = CString::new(options).map_err(|_| Errno::INVAL)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    mount_at(c"tmpfs", find(root, target, true)?.as_fd(), flags, Some(&options))
+    mount_at(c"tmpfs", find(root, target, true, makes)?.as_fd(), flags, Some(&options))
 }
 
 /// Mounts proc at /proc of the root, for our PID namespace if it is new; otherwise what is mounted at
@@ -141,9 +150,9 @@ pub(crate) fn tmpfs(root: &CStr, target: &CStr, size: Option<&CString>) -> Resul
 #[inline(never)]
 pub(crate) fn proc(root: &CStr, is_new: bool) -> Result<(), Errno> {
     if !is_new {
-        return bind(root, c"/proc", c"/proc", false);
+        return bind(root, c"/proc", c"/proc", false, true);
     }
-    let target = find(root, c"/proc", true)?;
+    let target = find(root, c"/proc", true, true)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount_at(c"proc", target.as_fd(), flags, None)
 }
@@ -154,10 +163,10 @@ pub(crate) fn proc(root: &CStr, is_new: bool) -> Result<(), Errno> {
 #[inline(never)]
 pub(crate) fn sys(root: &CStr, is_new: bool) -> Result<(), Errno> {
     if !is_new {
-        return bind(root, c"/sys", c"/sys", true);
+        return bind(root, c"/sys", c"/sys", true, true);
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
-    mount_at(c"sysfs", find(root, c"/sys", true)?.as_fd(), flags, None)
+    mount_at(c"sysfs", find(root, c"/sys", true, true)?.as_fd(), flags, None)
 }
 
 /// The device nodes that every program may expect.
@@ -179,19 +188,24 @@ const DEVICE_LINKS: [(&CStr, &CStr); 5] = [
 #[inline(never)]
 pub(crate) fn dev(root: &CStr) -> Result<(), Errno> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-    mount_at(c"tmpfs", find(root, c"/dev", true)?.as_fd(), flags, Some(c"mode=0755,size=64k"))?;
+    mount_at(
+        c"tmpfs",
+        find(root, c"/dev", true, true)?.as_fd(),
+        flags,
+        Some(c"mode=0755,size=64k"),
+    )?;
     for device in DEVICES {
-        match bind(root, device, device, false) {
+        match bind(root, device, device, false, true) {
             // What the host lacks we cannot have.
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno),
         }
     }
-    let dev = find(root, c"/dev", true)?;
+    let dev = find(root, c"/dev", true, true)?;
     for (name, target) in DEVICE_LINKS {
         rustix::fs::symlinkat(target, &dev, name)?;
     }
-    let pts = find(root, c"/dev/pts", true)?;
+    let pts = find(root, c"/dev/pts", true, true)?;
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
     // Group 5 is tty (Debian and most others); in a user namespace it may not be mapped.
     let with_group = c"newinstance,ptmxmode=0666,mode=0620,gid=5";
@@ -199,7 +213,7 @@ pub(crate) fn dev(root: &CStr) -> Result<(), Errno> {
     mount_at(c"devpts", pts.as_fd(), flags, Some(with_group))
         .or_else(|_| mount_at(c"devpts", pts.as_fd(), flags, Some(without)))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    mount_at(c"tmpfs", find(root, c"/dev/shm", true)?.as_fd(), flags, Some(c"mode=1777"))
+    mount_at(c"tmpfs", find(root, c"/dev/shm", true, true)?.as_fd(), flags, Some(c"mode=1777"))
 }
 
 /// Makes the root itself read-only, now that everything is mounted in it.
@@ -274,19 +288,20 @@ fn file_type(file: BorrowedFd<'_>) -> Result<FileType, Errno> {
 /// How many links the name of a file may lead through, as in the kernel.
 const LINKS: u32 = 40;
 
-/// What is to be mounted on: a directory, or a file, inside the root, made where it is missing.
-fn find(root: &CStr, path: &CStr, is_directory: bool) -> Result<OwnedFd, Errno> {
+/// What is to be mounted on: a directory, or a file, inside the root. With `makes`, what is missing of
+/// it is made.
+fn find(root: &CStr, path: &CStr, is_directory: bool, makes: bool) -> Result<OwnedFd, Errno> {
     let mut resolver = Resolver::new(open_directory(root)?);
     if is_directory {
-        let directory = resolver.directory(path.to_bytes(), true)?;
+        let directory = resolver.directory(path.to_bytes(), makes)?;
         return rustix::io::fcntl_dupfd_cloexec(&*directory, 3);
     }
     let mut path = path.to_bytes().to_vec();
     for _ in 0..LINKS {
         let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |place| place + 1);
         let (above, name) = path.split_at_checked(end).unwrap_or((b"", &path));
-        let parent = resolver.directory(above, true)?;
-        let file = open_or_make_file(parent.as_fd(), name)?;
+        let parent = resolver.directory(above, makes)?;
+        let file = open_or_make_file(parent.as_fd(), name, makes)?;
         if file_type(file.as_fd())? != FileType::Symlink {
             return Ok(file);
         }
@@ -297,12 +312,12 @@ fn find(root: &CStr, path: &CStr, is_directory: bool) -> Result<OwnedFd, Errno> 
     Err(Errno::LOOP)
 }
 
-/// What has that name in the directory, be it a link; an empty file where there is nothing.
-fn open_or_make_file(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+/// What has that name in the directory, be it a link; with `makes`, an empty file where there is nothing.
+fn open_or_make_file(parent: BorrowedFd<'_>, name: &[u8], makes: bool) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = || rustix::fs::openat(parent, name, flags, Mode::empty());
     match open() {
-        Err(Errno::NOENT) => {
+        Err(Errno::NOENT) if makes => {
             let make = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             drop(rustix::fs::openat(parent, name, make, Mode::from_bits_truncate(0o644))?);
             open()

@@ -160,12 +160,12 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::MountSysIn { root, is_new } => mounts::sys(root, *is_new),
         Step::ProtectKernelFiles { root } => mounts::kernel_files::protect(root),
         Step::MountDevIn { root } => mounts::dev(root),
-        Step::MountIn { root, mount: Mount::Bind { source, target, read_only } }
-        | Step::MountIn { root, mount: Mount::Data { source, target, read_only } } => {
-            mounts::bind(root, source, target, *read_only)
+        Step::MountIn { root, mount: Mount::Bind { source, target, read_only }, makes }
+        | Step::MountIn { root, mount: Mount::Data { source, target, read_only }, makes } => {
+            mounts::bind(root, source, target, *read_only, *makes)
         }
-        Step::MountIn { root, mount: Mount::Tmpfs { target, size } } => {
-            mounts::tmpfs(root, target, size.as_ref())
+        Step::MountIn { root, mount: Mount::Tmpfs { target, size }, makes } => {
+            mounts::tmpfs(root, target, size.as_ref(), *makes)
         }
         Step::MountFile { root, target, text } => mounts::text(root, target, text.as_bytes()),
         Step::ProtectRoot { root } => mounts::protect_root(root),

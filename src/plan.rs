@@ -9,7 +9,7 @@ use crate::spec::mount::Mount;
 use crate::spec::namespace::{Namespace, Namespaces};
 use crate::spec::{MapChoice, Spec};
 use crate::step::{Side, Step};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// Everything that both processes do, in order. Both hold the same plan.
 pub(crate) struct Plan {
@@ -146,15 +146,21 @@ impl Steps {
     /// What was asked for, in that order.
     fn mounts(&mut self, spec: &Spec, host: &Host, root: CString) {
         for (index, mount) in spec.mounts.iter().enumerate() {
+            let earlier = spec.mounts.get(..index).unwrap_or_default();
+            let makes = root.as_c_str() != c"/"
+                || spec.overlay
+                || spec.unpack.is_some()
+                || is_in_memory(mount.target(), earlier, spec.root.is_some());
             let root = root.clone();
             self.child(match (mount.clone(), host.filesystems.get(index).copied().flatten()) {
                 (Mount::Data { source, target, read_only }, Some(kind)) => {
-                    Step::MountDisk { root, source, target, kind, read_only }
+                    Step::MountDisk { root, source, target, kind, read_only, makes }
                 }
                 (Mount::Data { source, target, read_only }, None) => {
-                    Step::MountIn { root, mount: Mount::Bind { source, target, read_only } }
+                    let mount = Mount::Bind { source, target, read_only };
+                    Step::MountIn { root, mount, makes }
                 }
-                (mount, _) => Step::MountIn { root, mount },
+                (mount, _) => Step::MountIn { root, mount, makes },
             });
         }
         for (target, text) in network::files(spec) {
@@ -247,6 +253,21 @@ impl Steps {
         let (filter, log) = (host.filter.clone(), spec.seccomp_log);
         self.at_last(Step::SetSeccomp { name, filter, log });
     }
+}
+
+/// Whether a path is in a tmpfs that was mounted before it, or in the /dev of a root: what is made there
+/// is not left on the host.
+fn is_in_memory(path: &CStr, earlier: &[Mount], has_dev: bool) -> bool {
+    let below = |above: &CStr| {
+        let rest = path.to_bytes().strip_prefix(above.to_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"/") || above.to_bytes().ends_with(b"/"))
+    };
+    let is_plain = path.to_bytes().split(|byte| *byte == b'/').all(|name| name != b"..");
+    is_plain
+        && match earlier.iter().rfind(|mount| below(mount.target())) {
+            Some(mount) => matches!(mount, Mount::Tmpfs { .. }),
+            None => has_dev && below(c"/dev"),
+        }
 }
 
 /// The maps that were asked for, checked as the kernel will.

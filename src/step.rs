@@ -85,8 +85,8 @@ pub(crate) enum Step {
     ProtectKernelFiles { root: CString },
     /// Mounts a /dev with the devices that every program expects.
     MountDevIn { root: CString },
-    /// Mounts what was asked for in the root.
-    MountIn { root: CString, mount: Mount },
+    /// Mounts what was asked for in the root; what it is mounted on may be made there, or must be there.
+    MountIn { root: CString, mount: Mount, makes: bool },
     /// Mounts the filesystem of a disk in the root; the parent has opened it before.
     MountDisk {
         root: CString,
@@ -94,6 +94,7 @@ pub(crate) enum Step {
         target: CString,
         kind: &'static CStr,
         read_only: bool,
+        makes: bool,
     },
     /// Mounts a file of its own in the place of one that the root has.
     MountFile { root: CString, target: &'static CStr, text: String },
@@ -167,15 +168,15 @@ impl Step {
                 format!("hide files of the kernel in root {}", quote(root.as_bytes()))
             }
             Step::MountDevIn { root } => format!("mount {}", at(root, c"/dev")),
-            Step::MountIn { root, mount: Mount::Bind { source, target, .. } }
-            | Step::MountIn { root, mount: Mount::Data { source, target, .. } } => {
+            Step::MountIn { root, mount: Mount::Bind { source, target, .. }, .. }
+            | Step::MountIn { root, mount: Mount::Data { source, target, .. }, .. } => {
                 format!("bind {} to {}", quote(source.as_bytes()), at(root, target))
             }
             Step::MountDisk { root, source, target, kind, .. } => {
                 let (source, kind) = (quote(source.as_bytes()), kind.to_string_lossy());
                 format!("mount {source} as {kind} at {}", at(root, target))
             }
-            Step::MountIn { root, mount: Mount::Tmpfs { target, .. } } => {
+            Step::MountIn { root, mount: Mount::Tmpfs { target, .. }, .. } => {
                 format!("mount tmpfs at {}", at(root, target))
             }
             Step::MountFile { root, target, .. } => format!("mount {}", at(root, target)),

@@ -242,6 +242,37 @@ fn without_a_root_mounts_go_into_the_callers_own() {
 }
 
 #[test]
+fn nothing_is_made_on_the_host_to_be_mounted_on() {
+    let made = "; ls -d $R.x $R/bin/x /dev/$(basename $R) 2>/dev/null | wc -l";
+    for options in [
+        "--tmpfs $R.x",
+        "--bind /etc:$R.x/y",
+        "--bind /etc/hostname:$R.x",
+        "--data-dir /etc:$R/bin/x",
+        "--root / --bind /etc:$R.x",
+        "--root / --read-only --tmpfs $R.x",
+        "--tmpfs /media --bind $R:/media/r --tmpfs /media/r/bin/x",
+        "--tmpfs /media --tmpfs /media/../$R.x",
+    ] {
+        both(&format!("$CLI spawn $U {options} -- true; s=$?{made}; exit $s"), |outcome| {
+            assert_eq!(outcome.out, "0\n", "{options}: {outcome:?}");
+            outcome.complains(125, &["ENOENT", "on the host none is made"]);
+        });
+    }
+    for options in [
+        "--tmpfs /media --bind /etc/hostname:/media/x/y",
+        "--tmpfs /media/ --tmpfs /media/x",
+        "--root / --bind /etc:/dev/$(basename $R)",
+    ] {
+        both(&format!("$CLI spawn $U {options} -- true || exit{made}"), |outcome| {
+            outcome.prints("0");
+        });
+    }
+    let overlay = "--root / --overlay --tmpfs $R.x/y";
+    root(&format!("{MAKE}$CLI spawn {overlay} -- test -d $R.x || exit{made}")).prints("0");
+}
+
+#[test]
 fn a_root_has_a_name_in_the_directory_of_roots() {
     both("UNSHARED_ROOT=${R%/*} $CLI spawn $U --root ${R##*/} -- sh -c 'echo here'", |outcome| {
         assert!(outcome.err.is_empty() || outcome.err.contains("no name of a root"), "{outcome:?}");
@@ -264,6 +295,7 @@ fn what_cannot_be_a_root_or_be_bound_is_named() {
         ("--bind /a", "SRC:DST"),
         ("--bind /a:/b:rx", "only ro or rw"),
         ("--tmpfs /t:1q", "a size is"),
+        ("--bind /a:b", "DST begins with"),
         ("--overlay", "for a --root"),
         ("--read-only", "for a --root"),
     ] {

@@ -61,7 +61,7 @@ const PATH: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC)
 
 /// A file below a filesystem that we have mounted in the root, if it is there.
 fn look_up(root: &CStr, filesystem: &CStr, path: &CStr) -> Result<Option<OwnedFd>, Errno> {
-    let directory = find(root, filesystem, true)?;
+    let directory = find(root, filesystem, true, true)?;
     match rustix::fs::openat(&directory, path, PATH, Mode::empty()) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(None),

@@ -1,5 +1,5 @@
 //! Mounts that were asked for.
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// One of them. The target is a path inside the root.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +17,15 @@ pub(crate) enum Mount {
 }
 
 impl Mount {
+    /// What it is mounted on.
+    pub(crate) fn target(&self) -> &CStr {
+        match self {
+            Mount::Bind { target, .. }
+            | Mount::Data { target, .. }
+            | Mount::Tmpfs { target, .. } => target,
+        }
+    }
+
     /// Reads `SRC:DST`, `SRC:DST:ro` or `SRC:DST:rw`.
     pub(crate) fn parse_bind(text: &[u8]) -> Result<Mount, &'static str> {
         let (source, target, read_only) = source_and_target(text)?;
@@ -32,7 +41,7 @@ impl Mount {
     /// Reads `DST` or `DST:SIZE`.
     pub(crate) fn parse_tmpfs(text: &[u8]) -> Result<Mount, &'static str> {
         let mut words = text.splitn(2, |byte| *byte == b':');
-        let target = path(words.next().unwrap_or_default())?;
+        let target = target(words.next().unwrap_or_default())?;
         let size = words.next().map(parse_size).transpose()?;
         Ok(Mount::Tmpfs { target, size })
     }
@@ -49,7 +58,12 @@ fn source_and_target(text: &[u8]) -> Result<(CString, CString, bool), &'static s
         (Some(b"rw"), None) => false,
         (Some(_), _) => return Err("behind SRC:DST only ro or rw may stand"),
     };
-    Ok((path(source)?, path(target)?, read_only))
+    Ok((path(source)?, self::target(target)?, read_only))
+}
+
+/// Nobody would know from which directory another one is to be looked for.
+fn target(bytes: &[u8]) -> Result<CString, &'static str> {
+    if bytes.starts_with(b"/") { path(bytes) } else { Err("DST begins with \"/\"") }
 }
 
 fn path(bytes: &[u8]) -> Result<CString, &'static str> {
@@ -85,7 +99,7 @@ mod tests {
         assert_eq!(Mount::parse_bind(b"/a:/b"), Ok(bind(false)));
         assert_eq!(Mount::parse_bind(b"/a:/b:rw"), Ok(bind(false)));
         assert_eq!(Mount::parse_bind(b"/a:/b:ro"), Ok(bind(true)));
-        for text in ["", "/a", ":", "/a:", ":/b", "/a:/b:", "/a:/b:x", "/a:/b:ro:ro"] {
+        for text in ["", "/a", ":", "/a:", ":/b", "/a:b", "/a:/b:", "/a:/b:x", "/a:/b:ro:ro"] {
             assert!(Mount::parse_bind(text.as_bytes()).is_err(), "{text}");
         }
     }
@@ -101,7 +115,7 @@ mod tests {
             assert_eq!(read.to_str(), Ok(size));
         }
         assert!(matches!(Mount::parse_tmpfs(b"/t"), Ok(Mount::Tmpfs { size: None, .. })));
-        for text in ["", "/t:", "/t:m", "/t:1x", "/t:-1", "/t:1,mode=0"] {
+        for text in ["", "t", "/t:", "/t:m", "/t:1x", "/t:-1", "/t:1,mode=0"] {
             assert!(Mount::parse_tmpfs(text.as_bytes()).is_err(), "{text}");
         }
     }

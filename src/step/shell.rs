@@ -103,20 +103,22 @@ impl Step {
                 mount_in("-t tmpfs -o nosuid,noexec tmpfs", root, c"/dev"),
                 dev = path_in(root, c"/dev")
             ),
-            Step::MountDisk { root, source, target, kind, read_only } => {
+            Step::MountDisk { root, source, target, kind, read_only, .. } => {
                 let read_only = if *read_only { "ro," } else { "" };
                 let (kind, source) = (kind.to_string_lossy(), word(source.as_bytes()));
                 let what = format!("-t {kind} -o {read_only}nosuid,nodev {source}");
                 mount_in(&what, root, target)
             }
-            Step::MountIn { root, mount: Mount::Bind { source, target, read_only } }
-            | Step::MountIn { root, mount: Mount::Data { source, target, read_only } } => format!(
-                "mount --rbind {}{} {}",
-                if *read_only { "-o ro " } else { "" },
-                word(source.as_bytes()),
-                path_in(root, target)
-            ),
-            Step::MountIn { root, mount: Mount::Tmpfs { target, size } } => {
+            Step::MountIn { root, mount: Mount::Bind { source, target, read_only }, .. }
+            | Step::MountIn { root, mount: Mount::Data { source, target, read_only }, .. } => {
+                format!(
+                    "mount --rbind {}{} {}",
+                    if *read_only { "-o ro " } else { "" },
+                    word(source.as_bytes()),
+                    path_in(root, target)
+                )
+            }
+            Step::MountIn { root, mount: Mount::Tmpfs { target, size }, .. } => {
                 let size = size.as_ref().map(|size| format!("-o size={} ", size.to_string_lossy()));
                 let size = size.unwrap_or_default();
                 mount_in(&format!("-t tmpfs {size}tmpfs"), root, target)

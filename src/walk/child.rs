@@ -76,8 +76,10 @@ impl<'a> Child<'a> {
                 self.tell_done(index);
             } else if *side == Side::Child {
                 let result = match step {
-                    Step::MountDisk { root, target, .. } => match self.disks.pop_front() {
-                        Some(disk) => mounts::disk(root, target, disk).map_err(Failure::from),
+                    Step::MountDisk { root, target, makes, .. } => match self.disks.pop_front() {
+                        Some(disk) => {
+                            mounts::disk(root, target, disk, *makes).map_err(Failure::from)
+                        }
                         None => Err(Errno::BADF.into()),
                     },
                     Step::SetLoopbackUp => links.bring_up_loopback(),

@@ -4,7 +4,6 @@ use super::Run;
 use super::channel::Failed;
 use crate::error::{Error, quote};
 use crate::root::why::Attempt;
-use crate::spec::mount::Mount;
 use rustix::io::Errno;
 use std::ffi::CStr;
 use unshared_init::exec::DEFAULT_PATH;
@@ -39,11 +38,7 @@ impl Run<'_> {
             return None;
         }
         let own = [&b"/proc"[..], b"/sys", b"/dev"].into_iter();
-        let targets = spec.mounts.iter().map(|mount| match mount {
-            Mount::Bind { target, .. }
-            | Mount::Data { target, .. }
-            | Mount::Tmpfs { target, .. } => target.to_bytes(),
-        });
+        let targets = spec.mounts.iter().map(|mount| mount.target().to_bytes());
         Some(Attempt {
             root: spec.root.as_ref()?.as_bytes(),
             directory: self.root?.as_bytes(),
