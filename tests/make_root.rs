@@ -193,7 +193,7 @@ fn two_at_once_do_not_get_in_each_others_way() {
         &with_folder(
             "mkdir in; echo x >in/x; archive in >image; mkfifo pipe
             $CLI make-root a --initramfs - <pipe >/dev/null & exec 9>pipe
-            while ! test -e roots/.a.make-root; do sleep 0.02; done; sleep 0.1
+            until grep -q \":$(stat -c %i roots/.a.make-root 2>/dev/null) \" /proc/locks; do sleep 0.02; done
             $CLI make-root a && exit 1; cat image >&9; exec 9>&-; wait $!; cat roots/a/x
             mkdir -p roots/.b.make-root/left/over; $CLI make-root b >/dev/null; ls -A roots",
         ),
@@ -206,6 +206,19 @@ fn two_at_once_do_not_get_in_each_others_way() {
             );
         },
     );
+}
+
+#[test]
+fn of_two_that_begin_at_once_one_makes_the_root() {
+    // The first is held up between its directory and the lock on that.
+    root(&with_folder(
+        "mkdir in; echo x >in/x; archive in >image; mkfifo pipe
+        strace -qq -o /dev/null -e trace=flock -e inject=flock:delay_enter=2000000:when=1 $CLI make-root a --initramfs image >first 2>&1 & first=$!
+        while ! test -e roots/.a.make-root; do sleep 0.02; done
+        $CLI make-root a --initramfs - <pipe >second & second=$!; exec 9>pipe
+        wait $first || grep -o 'EAGAIN (another.*' first; ls -A roots; cat image >&9; exec 9>&-; wait $second; ls -A roots; cat roots/a/x",
+    ))
+    .prints("EAGAIN (another make-root is making it)\n.a.make-root\na\nx");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::error::{Error, quote};
 use crate::files::read_file;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, fchown, flock, mkdir,
-    mkdirat, open, openat, renameat, renameat_with, statat, unlinkat,
+    AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, fchown, flock, fstat,
+    mkdir, mkdirat, open, openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
@@ -227,27 +227,51 @@ fn make_work(
     path: &[u8],
 ) -> Result<OwnedFd, Error> {
     let failed = |errno| Error::system(format!("make directory {}", quote(work_path)), errno);
-    let lock = |directory: &OwnedFd| {
-        flock(directory, FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
-            let error = Error::system(format!("make root {}", quote(path)), errno);
-            if errno == Errno::AGAIN { error.hint("another make-root is making it") } else { error }
-        })
+    let in_use = || {
+        Error::system(format!("make root {}", quote(path)), Errno::AGAIN)
+            .hint("another make-root is making it")
     };
-    let open_work = || openat(parent, work, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
-    let mut made = mkdirat(parent, work, Mode::RWXU);
-    if made == Err(Errno::EXIST) {
-        lock(&open_work().map_err(failed)?)?;
-        // A tmpfs that it had is mounted still.
-        let _ = unmount(work_path, UnmountFlags::NOFOLLOW);
-        remove(parent.as_fd(), work).map_err(failed)?;
-        made = mkdirat(parent, work, Mode::RWXU);
-    }
-    made.map_err(failed)?;
-    let directory = open_work().map_err(failed)?;
-    lock(&directory)?;
+    let lock = || match openat(parent, work, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()) {
+        Err(Errno::NOENT) => Err(in_use()),
+        Err(errno) => Err(failed(errno)),
+        Ok(directory) => {
+            let locked = flock(&directory, FlockOperation::NonBlockingLockExclusive);
+            match locked.and_then(|()| is_still_there(&directory, parent, work)) {
+                Ok(true) => Ok(directory),
+                Ok(false) | Err(Errno::AGAIN) => Err(in_use()),
+                Err(errno) => Err(failed(errno)),
+            }
+        }
+    };
+    let make = || mkdirat(parent, work, Mode::RWXU);
+    let directory = match make() {
+        Ok(()) => lock()?,
+        Err(Errno::EXIST) => {
+            // A tmpfs that it had is mounted still.
+            let _ = unmount(work_path, UnmountFlags::NOFOLLOW);
+            // Ours until its successor is.
+            let _left = lock()?;
+            remove(parent.as_fd(), work).map_err(failed)?;
+            make().map_err(|errno| if errno == Errno::EXIST { in_use() } else { failed(errno) })?;
+            lock()?
+        }
+        Err(errno) => return Err(failed(errno)),
+    };
     // Set-group-id and group come from the directory around it.
     let group = rustix::fs::Gid::from_raw(crate::sys::effective_gid());
     let own = fchown(&directory, None, Some(group)).and_then(|()| fchmod(&directory, Mode::RWXU));
     own.map_err(failed)?;
     Ok(directory)
+}
+
+/// Whether a directory that was opened by its name still has it. It has not if it was locked by
+/// somebody else in between, who took it for a leftover and removed it.
+fn is_still_there(directory: &OwnedFd, parent: &OwnedFd, name: &[u8]) -> Result<bool, Errno> {
+    match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+        Ok(there) => {
+            fstat(directory).map(|own| (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino))
+        }
+    }
 }
