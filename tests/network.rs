@@ -167,10 +167,12 @@ fn a_link_that_is_lent_comes_back_as_it_was_whatever_was_done_to_it() {
 fn a_link_comes_back_also_when_the_launch_fails_and_under_another_name_when_its_own_is_taken() {
     host(
         "ip link add int3 type veth peer name int3p; $CLI spawn --move-link int3:x --gateway 1.2.3.4 -- true 2>/dev/null; echo $?; ip -br link show int3 | wc -l; \
-         $CLI spawn --move-link int3:x -- sh -c \"echo >$UNSHARED_STATE.up; sleep 0.3\" & until test -e $UNSHARED_STATE.up; do sleep 0.02; done; \
-         ip link add int3 type veth peer name new; wait; ip -br link show x | wc -l; rm $UNSHARED_STATE.up",
+         mkfifo $UNSHARED_STATE.up; $CLI spawn --move-link int3:x -- sh -c \"echo >$UNSHARED_STATE.up; read go <$UNSHARED_STATE.up\" & read up <$UNSHARED_STATE.up; \
+         ip link add int3 type veth peer name new; echo >$UNSHARED_STATE.up; wait; ip -br link show x | wc -l; rm $UNSHARED_STATE.up",
     )
-    .ends_with(0);
+    .ends_with(0)
+    .err_is("unshared-cli: take link \"int3\" back: EEXIST (it is back, under another name)\n")
+    .out_is("125\n1\n1\n");
 }
 
 #[test]

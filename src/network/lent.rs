@@ -194,13 +194,16 @@ fn try_return(lent: &Lent) -> Result<(), Failure> {
         };
     };
     let link = Link { index, namespace: Some(namespace::descriptor_of(&here)), ..Link::default() };
-    match inside.link(Verb::Change, Link { name: Some(name), ..link }) {
-        // Somebody else is called so by now: better under another name than not at all.
-        Err(failure) if failure.errno() == Errno::EXIST => {
-            inside.link(Verb::Change, link)?;
-            return Err(Failure::new(Errno::EXIST, "it is back, under another name"));
+    if let Err(failure) = inside.link(Verb::Change, Link { name: Some(name), ..link }) {
+        if socket.find(name)?.is_none() {
+            return Err(failure);
         }
-        result => result?,
+        // Somebody else is called so by now: better under another name than not at all. The kernel looks
+        // at the name after the move, so it is here by now, or is moved without one.
+        return match inside.link(Verb::Change, link) {
+            Err(failure) if failure.errno() != Errno::NODEV => Err(failure),
+            _ => Err(Failure::new(Errno::EXIST, "it is back, under another name")),
+        };
     }
     restore(&mut socket, lent)
 }
