@@ -3,8 +3,8 @@ use crate::common::boot::{End, Folder, Machine, output};
 
 #[test]
 fn a_machine_ends_as_it_is_asked_to() {
-    let stubborn = "trap '' TERM; (trap 'echo orphan; exit' TERM; while :; do sleep 0.1; done) &
-        ulimit -c 0; cd /run; for one in poweroff halt reboot; do ln -s /init $one; done;";
+    let stubborn = "trap '' TERM; (trap 'echo orphan; exit' TERM; : >/run/trapped; while :; do sleep 0.1; done) &
+        until [ -e /run/trapped ]; do sleep 0.1; done; ulimit -c 0; cd /run; for one in poweroff halt reboot; do ln -s /init $one; done;";
     for (ask, said, end) in [
         ("unshared-cli poweroff", "power-off", End::PowerOff),
         ("./halt", "halt", End::Halt),
@@ -13,7 +13,7 @@ fn a_machine_ends_as_it_is_asked_to() {
         Machine::new()
             .shell()
             .script(&format!("{stubborn} {ask}; while :; do sleep 0.1; done"))
-            .boot("unshared.grace=1")
+            .boot("unshared.grace=3")
             .ends(end)
             .says("orphan\n")
             .says(&format!("unshared-init: {said}\n"));

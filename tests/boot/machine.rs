@@ -6,9 +6,9 @@ fn services_are_a_payload_and_end_in_order() {
     Machine::new()
         .shell()
         .file("/sv/base/run", 0o755, "#!/bin/sh\necho base-$PPID\ntrap 'echo base ends; exit' TERM\nwhile :; do sleep 0.1; done")
-        .file("/sv/top/run", 0o755, "#!/bin/sh\necho top\ntrap 'sleep 0.5; echo top ends; exit' TERM\n(sleep 1; unshared-cli poweroff) &\nwhile :; do sleep 0.1; done")
+        .file("/sv/top/run", 0o755, "#!/bin/sh\necho top\ntrap 'sleep 0.5; echo top ends; exit' TERM\n(until [ -e /run/box ]; do sleep 0.1; done; unshared-cli poweroff) &\nwhile :; do sleep 0.1; done")
         .file("/sv/top/after", 0o644, "base\nbox\n")
-        .file("/sv/box/run", 0o755, "#!/bin/sh\nexec unshared-cli spawn --all --hostname inside -- sh -c 'echo box-$$-$(hostname); exec sleep 100'")
+        .file("/sv/box/run", 0o755, "#!/bin/sh\nexec unshared-cli spawn --all --hostname inside -- sh -c 'echo box-$$-$(hostname); : >/run/box; exec sleep 100'")
         .boot("unshared.services=/sv")
         .ends(End::PowerOff)
         .says("base-1\n")
@@ -65,7 +65,7 @@ fn ten_thousand_orphans_are_reaped_and_no_signal_ends_pid_1() {
         .script(
             "i=0; while [ $i -lt 100 ]; do i=$((i + 1))
                 (j=0; while [ $j -lt 100 ]; do j=$((j + 1)); : & done) 2>/dev/null
-            done; sleep 1; echo zombies-$(ps -o stat | grep -c Z)
+            done; for i in $(seq 100); do n=$(ps -o stat | grep -c Z); [ $n = 0 ] && break; sleep 0.2; done; echo zombies-$n
             for one in KILL STOP CONT WINCH; do kill -$one 1; done
             grep VmRSS /proc/1/status; kill -KILL $$",
         )
@@ -83,7 +83,8 @@ fn a_fault_in_pid_1_leaves_a_reaper_and_no_panic() {
         .script(
             "set -- $(grep '\\[stack\\]' /proc/1/maps | tr - ' '); from=$((0x$1 / 4096)) to=$((0x$2 / 4096))
             dd if=/dev/zero of=/proc/1/mem bs=4096 seek=$from count=$((to - from)) conv=notrunc 2>/dev/null
-            (sleep 0.1 & sleep 0.1 &); sleep 1; echo zombies-$(ps -o stat | grep -c Z); unshared-cli poweroff -f",
+            (sleep 0.1 & sleep 0.1 &); sleep 1; for i in $(seq 100); do n=$(ps -o stat | grep -c Z); [ $n = 0 ] && break; sleep 0.2; done
+            echo zombies-$n; unshared-cli poweroff -f",
         )
         .boot("")
         .ends(End::PowerOff)

@@ -170,9 +170,7 @@ impl Machine {
     /// Boots it with these words on the kernel's command line, and waits for its end.
     pub(crate) fn boot(mut self, words: &str) -> Boot {
         let turn = Turn::wait();
-        let folder = dist().join("boot");
-        let _ = std::fs::create_dir(&folder);
-        let image = folder.join(format!("{:?}", std::thread::current().id()));
+        let image = dist().join(format!("boot-{:?}", std::thread::current().id()));
         match &self.packed {
             Some(packed) => drop(std::fs::copy(packed, &image).unwrap()),
             None => std::fs::write(&image, cpio(&self.entries)).unwrap(),
@@ -195,7 +193,6 @@ impl Machine {
             .expect("qemu-system-x86_64 (Debian's package qemu-system-x86)");
         let boot = watch(machine, std::mem::take(&mut self.typed));
         std::fs::remove_file(&image).unwrap();
-        let _ = std::fs::remove_dir(&folder);
         drop(turn);
         boot
     }
