@@ -11,7 +11,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit("too long"))
 
 def until(what):
     """Waits until something is so, and says what it was."""
-    for _ in range(4000):
+    for _ in range(12000):
         result = what()
         if result:
             return result

@@ -22,7 +22,7 @@ def own_cgroup():
     def leave():
         enter(home)
         # What was killed with its namespace may still be in there.
-        for _ in range(400):
+        for _ in range(4000):
             try:
                 return os.rmdir(own)
             except OSError:
@@ -101,7 +101,7 @@ BEFORE = evidence()
 def check(what):
     """Nothing is left; the kernel may still be burying what was killed."""
     forget_kept()
-    for _ in range(400):
+    for _ in range(4000):
         now = evidence()
         if now == BEFORE:
             return
@@ -115,12 +115,12 @@ def traced(inject, words, follow=False):
     tracer = ["strace", *(["-f", "-b", "execve"] if follow else []), "-qq", "-o", "/dev/null", "-e", "trace=all", "-e", "signal=none",
               *(["-e", "inject=" + inject] if inject else []), CLI, *words]
     # A new session: a launcher that gives up the terminal, or kills its group, shall not hit us.
-    run = subprocess.run(tracer, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=5, start_new_session=True)
+    run = subprocess.run(tracer, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, start_new_session=True)
     return run.returncode, run.stderr
 
 
 def gc():
-    run = subprocess.run([CLI, "gc"], capture_output=True, text=True, timeout=20)
+    run = subprocess.run([CLI, "gc"], capture_output=True, text=True, timeout=60)
     if run.returncode != 0 or run.stderr:
         sys.exit(f"gc: {run}")
     return run.stdout
@@ -132,7 +132,7 @@ def calls(words, of=0):
         if name.startswith("trace."):
             os.unlink("/mnt/" + name)
     tracer = ["strace", "-ff", "-qq", "-o", "/mnt/trace", "-e", "signal=none", CLI, *words]
-    subprocess.run(tracer, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    subprocess.run(tracer, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     # A detached instance leaves its record.
     gc()
     check("traced")

@@ -18,7 +18,7 @@ NAT = ["spawn", "--name", "one", "--pid", "--bridge", "br0", "--bridge-address",
 
 
 def succeeds(words):
-    run = subprocess.run([CLI, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+    run = subprocess.run([CLI, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     if run.returncode != 0 or run.stderr:
         sys.exit(f"{words}: {run}")
 
@@ -39,7 +39,7 @@ def each_kill(words, before, after, part=0, parts=1):
     """Killed before every call, or one in so many; `after` heals. Returns how many calls there are."""
     before()
     trace = ["strace", "-qq", "-o", "/mnt/trace", "-e", "signal=none", CLI, *words]
-    subprocess.run(trace, stdin=subprocess.DEVNULL, check=True, timeout=20)
+    subprocess.run(trace, stdin=subprocess.DEVNULL, check=True, timeout=60)
     with open("/mnt/trace") as file:
         names = [line.split("(")[0] for line in file if "(" in line]
     after()
