@@ -30,8 +30,8 @@ fn what_could_not_be_launched_is_told_with_its_status_and_leaves_nothing() {
 #[test]
 fn the_status_is_there_after_the_end_until_the_record_goes() {
     root(
-        "$CLI spawn --detach --name one --pid --postexec 'touch /tmp/detach.$UNSHARED_STATUS' -- sh -c 'echo last words; sleep 0.1; exit 7'; \
-         $CLI wait one; echo $?; $CLI wait one; echo $?; rm /tmp/detach.7; $CLI list | grep -c ended:7; $CLI logs one; \
+        "$CLI spawn --detach --name one --pid --postexec \"touch /tmp/detach.$$.\\$UNSHARED_STATUS\" -- sh -c 'echo last words; sleep 0.1; exit 7'; \
+         $CLI wait one; echo $?; $CLI wait one; echo $?; rm /tmp/detach.$$.7; $CLI list | grep -c ended:7; $CLI logs one; \
          $CLI exec one true 2>&1 | grep -o 'has ended, with status 7'; $CLI gc; $CLI list -q",
     )
     .prints("one\n7\n7\n1\nlast words\nhas ended, with status 7");
@@ -71,8 +71,8 @@ fn a_log_is_a_file_or_stays_the_callers() {
     root("d=$(mktemp -d); cd $d; $CLI spawn --detach --name one --log log -- sh -c 'echo a; echo b >&2'; \
           $CLI wait one; cat log; $CLI logs one; $CLI stop one; rm -r $d")
         .prints("one\na\nb\na\nb");
-    root("$CLI spawn --detach --name one --log - -- sh -c 'sleep 0.3; echo mine' | cat; $CLI stop one")
-        .prints("one\nmine");
+    root("$CLI spawn --detach --name one --log - -- echo mine | sort; $CLI stop one")
+        .prints("mine\none");
     root("f=$(mktemp); $CLI spawn --pid --log $f -- sh -c 'echo a; echo b >&2; exit 4'; echo $?; cat $f; rm $f")
         .prints("4\na\nb");
     root("$CLI spawn --name one -- $CLI logs one").complains(125, &["has no log"]);

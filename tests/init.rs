@@ -297,10 +297,11 @@ fn a_subreaper_ends_what_it_got_and_nothing_else() {
 #[test]
 fn a_subreaper_is_the_new_parent_of_orphans() {
     for options in ["-s", "-gs"] {
+        // Were it not, this would not end.
         root(&format!(
-            "$INIT {options} -- sh -c '(sh -c \"while [ \\$(ps -o ppid= \\$\\$) = $$ ]; do :; done; sleep 0.2; ps -o ppid= \\$\\$\" & ) ; sleep 0.6; echo $PPID' | tr -d ' ' | uniq -c | wc -l"
+            "$INIT {options} -- sh -c '(sh -c \"until [ \\$(ps -o ppid= -p \\$\\$) = $PPID ]; do sleep 0.05; done; echo adopted\" &) | cat'"
         ))
-        .prints("1");
+        .prints("adopted");
     }
 }
 

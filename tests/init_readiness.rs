@@ -35,13 +35,13 @@ fn without_a_newline_nothing_is_ready() {
 #[test]
 fn readiness_is_told_once_for_each_start() {
     root(
-        "$INIT -s --notification-fd 3 --ready-exec 'echo ready' -- \
-         bash -c 'printf \"\\n\\n\\n\" >&3; sleep 0.5'",
+        "export F=$(mktemp -u); $INIT -s --notification-fd 3 --ready-exec 'echo ready; : >$F' -- \
+         bash -c 'printf \"\\n\\n\\n\" >&3; until [ -e $F ]; do sleep 0.05; done; sleep 0.3'; rm $F",
     )
     .prints("ready");
     root(
-        "f=$(mktemp); $INIT -q -s --restart on-failure --notification-fd 3 --ready-exec 'echo ready' -- \
-         bash -c 'echo >>'$f'; echo >&3; sleep 0.5; [ $(wc -l <'$f') = 3 ]'; rm $f",
+        "export F=$(mktemp); $INIT -q -s --restart on-failure --notification-fd 3 --ready-exec 'echo ready; : >$F.up' -- \
+         bash -c 'echo >>$F; echo >&3; until [ -e $F.up ]; do sleep 0.05; done; rm $F.up; [ $(wc -l <$F) = 3 ]'; rm $F",
     )
     .prints("ready\nready\nready");
 }
@@ -56,9 +56,11 @@ fn a_payload_that_does_not_care_is_not_disturbed() {
 
 #[test]
 fn what_runs_at_readiness_has_the_payloads_signals_and_no_say_in_the_status() {
-    root("env --ignore-signal=USR1 $INIT -q --notification-fd 3 --ready-exec 'kill -USR1 $$; echo alive; exit 9' -- bash -c 'echo >&3; sleep 0.5; exit 3' 2>/dev/null; echo $?")
+    let file = "export F=$(mktemp -u);";
+    let until = "until [ -e $F ]; do sleep 0.05; done";
+    root(&format!("{file} env --ignore-signal=USR1 $INIT -q --notification-fd 3 --ready-exec 'kill -USR1 $$; echo alive; : >$F; exit 9' -- bash -c 'echo >&3; {until}; exit 3' 2>/dev/null; echo $?; rm $F"))
         .prints("alive\n3");
-    root("$INIT -q --notification-fd 3 --ready-exec 'sh -c \"exec grep SigBlk /proc/self/status\"' -- bash -c 'echo >&3; sleep 0.5'")
+    root(&format!("{file} $INIT -q --notification-fd 3 --ready-exec 'sh -c \"exec grep SigBlk /proc/self/status\"; : >$F' -- bash -c 'echo >&3; {until}'; rm $F"))
         .prints("SigBlk:\t0000000000000000");
 }
 
@@ -155,7 +157,8 @@ print(take()[1][0], launcher.wait())
 fn a_manager_that_is_not_there_is_no_reason_to_fail() {
     for address in ["/no/such/socket", "@unshared-test-nobody", "/etc/passwd"] {
         root(&format!(
-            "NOTIFY_SOCKET={address} $INIT -q --notification-fd 3 --ready-exec 'echo ready' -- bash -c 'echo >&3; sleep 0.3; exit 3'; echo $?"
+            "export F=$(mktemp -u); NOTIFY_SOCKET={address} $INIT -q --notification-fd 3 --ready-exec 'echo ready; : >$F' -- \
+             bash -c 'echo >&3; until [ -e $F ]; do sleep 0.05; done; exit 3'; echo $?; rm $F"
         ))
         .prints("ready\n3");
     }
@@ -169,9 +172,10 @@ fn a_stranger_does_not_speak_for_the_payload() {
         r#"{MANAGER}
 listen(False)
 os.chmod(folder, 0o755); os.chmod(folder + "/notify", 0o777)
-p = start("setpriv", "--reuid", "65534", INIT, "-q", "--", "python3", "-c", SAY + 'print(os.environ["NOTIFY_SOCKET"], flush=True); import time; time.sleep(1); say("STATUS=mine")')
+p = start("setpriv", "--reuid", "65534", INIT, "-q", "--", "python3", "-c", SAY + 'print(os.environ["NOTIFY_SOCKET"], flush=True); input(); say("STATUS=mine")', stdin=subprocess.PIPE)
 os.environ["NOTIFY_SOCKET"] = p.stdout.readline().strip()
 subprocess.run(["setpriv", "--reuid", "65533", "python3", "-c", SAY + 'say("STATUS=stranger")'])
+p.stdin.write("\n"); p.stdin.flush()
 print(take()[1][0], p.wait())
 "#
     ))
@@ -187,7 +191,7 @@ fn a_command_that_cannot_be_executed_is_not_ready_though_all_streams_are_closed(
 #[test]
 fn ready_exec_runs_once_for_each_start() {
     root(
-        "f=$(mktemp); $INIT -q -s --notification-fd 7 --ready-exec \"echo >>$f\" -- sh -c 'echo >&7; echo >&7; sleep 0.3; echo >&7; sleep 0.3'; wc -l <$f; rm $f",
+        "f=$(mktemp); $INIT -q -s --notification-fd 7 --ready-exec \"echo >>$f\" -- sh -c 'echo >&7; echo >&7; until [ -s $0 ]; do sleep 0.05; done; echo >&7; sleep 0.3' $f; wc -l <$f; rm $f",
     )
     .prints("1");
 }

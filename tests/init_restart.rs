@@ -79,9 +79,9 @@ fn a_request_to_end_is_the_end_while_it_runs() {
 
 #[test]
 fn a_request_to_end_is_the_end_while_it_waits_to_restart() {
-    // After the fifth start it waits for 1.6 seconds.
-    assert_eq!(ended("", "TERM", "echo up $$; exit 5", 5), "5 0\n");
-    assert_eq!(ended("-s", "INT", "echo up $$; exit 0", 5), "0 0\n");
+    // After the sixth start it waits for 3.2 seconds.
+    assert_eq!(ended("", "TERM", "echo up $$; exit 5", 6), "5 0\n");
+    assert_eq!(ended("-s", "INT", "echo up $$; exit 0", 6), "0 0\n");
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn a_payload_that_stops_itself_is_a_stopped_job_and_fg_continues_all() {
             let mut terminal = typed(
                 way,
                 &format!(
-                    "INIT -- bash -c '(kill -STOP $BASHPID) & sleep 0.5; kill -{signal} $$; wait; echo all$((1+1)); read a; echo read:$a; exit 4'"
+                    "INIT -- bash -c '(kill -STOP $BASHPID) & until grep -q \"State:.T\" /proc/$!/status; do sleep 0.05; done; kill -{signal} $$; wait; echo all$((1+1)); read a; echo read:$a; exit 4'"
                 ),
                 "Stopped",
             );

@@ -76,7 +76,7 @@ fn signals_reach_the_command_and_wait_has_its_status() {
     root(
         "f=$(mktemp -u); $CLI spawn --name one --pid -- bash -c \"trap 'exit 7' USR1; echo >$f; while :; do sleep 0.05; done\" & \
          until test -e $f; do sleep 0.02; done; rm $f; \
-         (sleep 0.2; $CLI signal one SIGUSR1) & $CLI wait one; echo $?; wait; $CLI wait one 2>&1",
+         $CLI wait one & w=$!; until ls -l /proc/$w/fd | grep -q one/record; do sleep 0.02; done; $CLI signal one SIGUSR1; wait $w; echo $?; wait; $CLI wait one 2>&1",
     )
     .ends_with(125)
     .out_is("7\nunshared-cli: there is no instance \"one\" (see: unshared-cli list)\n");

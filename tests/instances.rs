@@ -18,7 +18,7 @@ fn a_plain_spawn_writes_nothing_and_a_named_one_leaves_nothing() {
 fn of_twenty_starts_of_one_name_one_wins_and_the_others_say_who_holds_it() {
     root(
         "d=$(mktemp -d); for i in $(seq 20); do \
-           $CLI spawn --name one --pid --preexec \"echo $i >>$d/pre\" -- sh -c \"echo >>$d/won; sleep 3\" 2>$d/err.$i & done; \
+           $CLI spawn --name one --pid --preexec \"echo $i >>$d/pre\" -- sh -c \"echo >>$d/won; until test \\$(cat $d/err.* | wc -l) = 19; do sleep 0.05; done\" 2>$d/err.$i & done; \
          wait; cat $d/won $d/pre | wc -l; cat $d/err.* | sed 's/[0-9]\\+/N/' | sort | uniq -c | sed 's/^ *//'; rm -r $d",
     )
     .prints("2\n19 unshared-cli: instance \"one\" runs already: pid N holds it");

@@ -20,11 +20,11 @@ fn a_job_that_was_stopped_and_continued_by_hand_runs() {
     for shape in ["", "--pid", "--all"] {
         let mut terminal = Terminal::new();
         terminal.line(
-            &format!("$CLI spawn {shape} -- sh -c 'echo up$((1+1)); sleep 1; exit 4' &"),
+            &format!("f=$(mktemp -u); mkfifo $f; $CLI spawn {shape} -- sh -c 'echo up$((1+1)); read x <$0; exit 4' $f &"),
             "up2",
         );
         terminal.line("kill -STOP %1; until ps -o stat= -p $! | grep -q T; do sleep 0.05; done; kill -CONT %1; sleep 0.3; ps -o stat= -p $! | grep -c '^[SR]' | sed s/^/running/", "running1");
-        terminal.line("wait $!; echo st$?", "st4");
+        terminal.line("echo >$f; rm $f; wait $!; echo st$?", "st4");
     }
 }
 
@@ -33,7 +33,7 @@ fn fg_after_a_stop_by_hand_waits_for_the_end() {
     for shape in ["", "--pid"] {
         let mut terminal = Terminal::new();
         terminal.line(
-            &format!("$CLI spawn {shape} -- sh -c 'echo up$((1+1)); sleep 1; exit 3' &"),
+            &format!("$CLI spawn {shape} -- sh -c 'trap \"sleep 0.5; exit 3\" CONT; echo up$((1+1)); while :; do sleep 0.1; done' &"),
             "up2",
         );
         terminal.line("kill -STOP %1; until ps -o stat= -p $! | grep -q T; do sleep 0.05; done; fg; echo st$?", "st3");
@@ -66,7 +66,7 @@ def hup(*_):
     count += 1
 signal.signal(signal.SIGHUP, hup)
 open(sys.argv[1] + '/up', 'w').close()
-end = time.time() + 20
+end = time.time() + 40
 while not count and time.time() < end: time.sleep(0.01)
 time.sleep(0.5)
 open(sys.argv[1] + '/count', 'w').write(str(count))
@@ -76,7 +76,7 @@ import os, pty, sys, time
 pid, master = pty.fork()
 if pid == 0:
     os.execvp('sh', ['sh', '-c', '''{command} python3 $0/count.py $0; :''', sys.argv[1]])
-end = time.time() + 20
+end = time.time() + 50
 while not os.path.exists(sys.argv[1] + '/up') and time.time() < end: time.sleep(0.01)
 os.close(master)
 while not os.path.exists(sys.argv[1] + '/count') and time.time() < end: time.sleep(0.01)

@@ -7,7 +7,7 @@ use crate::common::{nobody, root};
 /// gone afterwards.
 const MAKE: &str = "C=$(awk '$3 == \"cgroup2\" {print $2; exit}' /proc/mounts); \
     cgroup() { sed -n 's/^0:://p' /proc/self/cgroup; }; home=$C$(cgroup); mkdir $home/limits-test-$$; \
-    trap 'echo $$ >$home/cgroup.procs; rmdir $home/limits-test-$$' EXIT; \
+    trap 'echo $$ >$home/cgroup.procs; for i in {1..400}; do rmdir $home/limits-test-$$ 2>/dev/null && break; sleep 0.05; done' EXIT; \
     echo $$ >$home/limits-test-$$/cgroup.procs; own=$(cgroup); ";
 
 /// A limit that needs no controller.

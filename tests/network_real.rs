@@ -33,11 +33,11 @@ CLI = os.environ["CLI"]
 spawn = subprocess.Popen([CLI, "spawn", "--pid", "--bridge", "br0", "--bridge-address", "10.1.0.1/24", "--address", "10.1.0.2/24", "--",
     "sh", "-c", "echo hello, world | netcat -l 7001"])
 capture = None
-for _ in range(500):
+for _ in range(2000):
     try:
         capture = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); capture.bind(("br0", 0)); break
     except OSError: time.sleep(0.01)
-for _ in range(500):
+for _ in range(2000):
     try: client = socket.create_connection(("10.1.0.2", 7001), timeout=5); break
     except OSError: time.sleep(0.01)
 print(client.recv(100).decode().strip())

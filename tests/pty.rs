@@ -63,7 +63,7 @@ fn the_terminal_is_as_it_was_whatever_ends_the_launcher() {
     for signal in ["KILL", "TERM"] {
         let mut terminal = Terminal::new();
         terminal.line(
-            &format!("{STATE}; (sleep 1; kill -{signal} $($CLI inspect {signal} | sed 's/.*\"launcher\":\\([0-9]*\\).*/\\1/')) & $CLI spawn --pty --pid --name={signal} -- sh -c 'echo up$((1+1)); exec sleep 100'"),
+            &format!("{STATE}; (until test -e $UNSHARED_STATE.up; do sleep 0.05; done; rm $UNSHARED_STATE.up; kill -{signal} $($CLI inspect {signal} | sed 's/.*\"launcher\":\\([0-9]*\\).*/\\1/')) & $CLI spawn --pty --pid --name={signal} -- sh -c 'echo up$((1+1)); : >$UNSHARED_STATE.up; exec sleep 100'"),
             "up2",
         );
         terminal.expect("READY> ");

@@ -18,15 +18,16 @@ fn the_status_is_the_payloads_exactly() {
 
 #[test]
 fn orphans_are_reaped() {
-    nobody("$CLI spawn --pid --user -- sh -c '(sleep 0.1 & sleep 0.1 & true) & sleep 0.5; set -- /proc/[0-9]*; echo $#'")
-        // PID 1 and the shell.
+    // PID 1 and the shell are all, once they are gone.
+    nobody("$CLI spawn --pid --user -- sh -c '(sleep 0.1 & sleep 0.1 & true) & until set -- /proc/[0-9]*; [ $# = 2 ]; do sleep 0.05; done; echo $#'")
         .prints("2");
 }
 
 #[test]
 fn what_is_left_gets_term_and_the_main_status_is_kept() {
     nobody(
-        "$CLI spawn --pid --user -- bash -c '(trap \"echo term; exit\" TERM; echo ready; while :; do sleep 0.1; done) 2>/dev/null & sleep 0.5; exit 7'; echo $?",
+        "f=$(mktemp); $CLI spawn --pid --user -- bash -c '(trap \"echo term; exit\" TERM; echo ready | tee $0; while :; do sleep 0.1; done) 2>/dev/null & \
+           until [ -s $0 ]; do sleep 0.05; done; exit 7' $f; echo $?; rm $f",
     )
     .prints("ready\nterm\n7");
 }
@@ -45,11 +46,11 @@ fn what_ignores_term_is_killed_after_the_grace_period() {
 
 #[test]
 fn a_second_term_ends_the_grace_period() {
-    // Were it not ended, the harness would end the run after 60 seconds, with another status.
+    // Were it not ended, the harness would end the run by its limit, with another status.
     nobody(
-        "$CLI spawn --pid --user --grace 1000 -- bash -c '(trap \"\" TERM; while :; do sleep 1; done) & echo up; sleep 1000' >/tmp/up.$$ & \
-         until grep -q up /tmp/up.$$; do sleep 0.05; done; sleep 0.2; \
-         kill -TERM $!; sleep 0.5; kill -TERM $!; wait $!; s=$?; rm /tmp/up.$$; exit $s",
+        "said() { until grep -q $1 /tmp/up.$$; do sleep 0.05; done; }; \
+         $CLI spawn --pid --user --grace 1000 -- bash -c '(trap \"echo spared\" TERM; echo up; while :; do sleep 0.1; done) 2>/dev/null & exec sleep 1000' >/tmp/up.$$ & \
+         said up; kill -TERM $!; said spared; kill -TERM $!; wait $!; s=$?; rm /tmp/up.$$; exit $s",
     )
     .ends_with(143);
 }
@@ -62,7 +63,7 @@ fn ten_thousand_orphans_ending_at_once_lose_no_status() {
 #[test]
 fn killing_pid_1_from_outside_ends_everything() {
     root(
-        "$CLI spawn --pid -- sh -c 'sleep 1000; true' & sleep 0.5; \
+        "f=$(mktemp); $CLI spawn --pid -- sh -c 'echo up >$0; sleep 1000; true' $f & until [ -s $f ]; do sleep 0.05; done; rm $f; \
          init=$(ps -o pid= --ppid $!); kill -KILL $init; wait $!",
     )
     .ends_with(137);
@@ -72,8 +73,8 @@ fn killing_pid_1_from_outside_ends_everything() {
 fn the_payload_dies_with_the_launcher_where_that_was_asked_for() {
     for shape in ["", "--pid", "--all", "--pid --no-init", "--uid 65534", "--user --pid"] {
         root(&format!(
-            "exec 8>/tmp/alive.$$; $CLI spawn {shape} --die-with-parent --keep-fd 8 -- sleep 500 & \
-             exec 8>&-; sleep 0.4; kill -KILL $!; wait $! 2>/dev/null; \
+            "exec 8>/tmp/alive.$$; $CLI spawn {shape} --die-with-parent --keep-fd 8 -- sh -c 'echo >&8; exec sleep 500' & \
+             exec 8>&-; until [ -s /tmp/alive.$$ ]; do sleep 0.05; done; kill -KILL $!; wait $! 2>/dev/null; \
              for i in $(seq 100); do ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q alive.$$ || break; sleep 0.1; done; \
              ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c alive.$$; rm /tmp/alive.$$"
         ))
@@ -98,7 +99,7 @@ fn the_payload_outlives_a_killed_launcher_otherwise() {
 
 #[test]
 fn the_reaper_alone_does_the_same() {
-    root("unshare --pid --fork --mount-proc $INIT -- sh -c '(sleep 0.1 &) ; sleep 0.3; set -- /proc/[0-9]*; echo $#; exit 5'; echo $?")
+    root("unshare --pid --fork --mount-proc $INIT -- sh -c '(sleep 0.1 &) ; until set -- /proc/[0-9]*; [ $# = 2 ]; do sleep 0.05; done; echo $#; exit 5'; echo $?")
         .prints("2\n5");
     root("unshare --pid --fork $INIT -- /no/such").ends_with(127);
     root("unshare --pid --fork $INIT --grace 0.1 -- sh -c '(trap \"\" TERM; sleep 100) & sleep 0.2; exit 6'").ends_with(6);

@@ -32,8 +32,11 @@ fn a_signal_that_comes_at_once_is_not_lost() {
 
 #[test]
 fn a_payload_that_changed_its_uid_is_no_reason_to_fail() {
-    root("$CLI spawn --pid --uid 65534 -- sleep 1 & sleep 0.3; kill -USR1 $!; wait $!")
-        .ends_with(138);
+    root(
+        "f=$(mktemp -u); mkfifo $f; $CLI spawn --pid --uid 65534 -- sh -c 'echo up; exec sleep 100' >$f & \
+         read up <$f; rm $f; kill -USR1 $!; wait $!",
+    )
+    .ends_with(138);
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn a_stopped_payload_is_seen_as_a_stopped_launcher_and_continues_with_it() {
     for shape in ["", "--all"] {
         root(&format!(
             "exec 2>/dev/null; set -m; $CLI spawn {shape} -- sh -c 'kill -STOP $$; exit 4' & \
-             for i in $(seq 100); do s=$(ps -o stat= -p $!); case $s in T*) break;; esac; sleep 0.05; done; echo ${{s%%[!T]*}}; \
+             for i in $(seq 400); do s=$(ps -o stat= -p $!); case $s in T*) break;; esac; sleep 0.05; done; echo ${{s%%[!T]*}}; \
              kill -CONT $!; s=147; while [ $s = 147 ]; do wait $!; s=$?; done; echo $s"
         ))
         .prints("T\n4");

@@ -56,7 +56,7 @@ impl Terminal {
     /// Waits until the terminal has shown this since the last time.
     #[track_caller]
     pub(crate) fn expect(&mut self, text: &str) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         let mut buffer = [0; 4096];
         while !self.seen.contains(text) {
             assert!(Instant::now() < end, "no {text:?} in {:?}", self.seen);
@@ -92,7 +92,8 @@ pub(crate) const COUNTS_INTERRUPTS: &str = "python3 -c 'import os, signal, time;
      n += len(os.read(r, 99)) if __import__(\"select\").select([r], [], [], 0)[0] else 0; \
      print(\"count%d\" % n, flush=True); os._exit(6)'";
 
-/// A payload that prints `up2`, sleeps a second, prints `on2`, and ends with 5. No shell: between its
-/// vfork(2) and the execve(2) of a command, a dash cannot be stopped.
-pub(crate) const SLEEPS: &str = "python3 -c 'import time; print(\"up%d\" % 2, flush=True); \
-     time.sleep(1); print(\"on%d\" % 2); exit(5)'";
+/// A payload that prints `up2`, and once it was stopped and is continued, `on2`; it ends with 5. No shell:
+/// between its vfork(2) and the execve(2) of a command, a dash cannot be stopped.
+pub(crate) const SLEEPS: &str = "python3 -c 'import os, signal; r, w = os.pipe(); os.set_blocking(w, False); \
+     signal.set_wakeup_fd(w); signal.signal(18, lambda *_: None); \
+     print(\"up%d\" % 2, flush=True); os.read(r, 1); print(\"on%d\" % 2); exit(5)'";
