@@ -7,6 +7,7 @@ use crate::sys;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 use std::ffi::{CStr, CString};
+use unshared_init::descendants;
 use unshared_init::exec::{self, SHELL};
 use unshared_init::reaper::{Change, Ended, Reaper, Rules, Sweep};
 use unshared_init::signal::{Sender, Signal};
@@ -84,6 +85,8 @@ pub(crate) struct Hook<'a> {
     pub(crate) signals: SignalState,
     /// It is not in the terminal's session, and has of it what we pass on.
     pub(crate) is_apart: bool,
+    /// It is run by the launcher, whose only child it is.
+    pub(crate) is_outside: bool,
 }
 
 impl Payload for Hook<'_> {
@@ -96,7 +99,24 @@ impl Payload for Hook<'_> {
         Ok(Started { pid, executed: true })
     }
 
-    fn stopped(&mut self, _main: Pid, _signal: Signal) {}
+    fn stopped(&mut self, _main: Pid, signal: Signal) {
+        if !self.is_apart {
+            unshared_init::sys::stop_with_payload(signal, false);
+        }
+    }
+
+    /// On the host nothing sweeps up behind a hook's shell: who is to end it ends what it runs, too.
+    fn forward(&mut self, main: Pid, signal: Signal) {
+        let ends = matches!(signal, Signal::TERM | Signal::HUP | Signal::INT | Signal::QUIT);
+        if self.is_outside && ends && descendants::can_be_found() {
+            // Whose parent has ended by it already is to be found below us.
+            let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+            descendants::send(signal);
+            let _ = rustix::process::set_child_subreaper(None);
+        } else {
+            let _ = unshared_init::sys::send(main, signal);
+        }
+    }
 
     fn wait(&mut self, timeout: Option<u64>) -> Option<(Signal, Sender)> {
         let (signal, sender) = unshared_init::sys::wait_for_signal(timeout)?;
@@ -128,25 +148,20 @@ pub(crate) fn failure(
 }
 
 /// Parent, before anything else has been done: the preexec hooks. The first that fails is the end.
-/// `signals` where all are blocked already: then those that come are the hook's.
+/// Signals are blocked, and those that come are the hook's.
 pub(crate) fn run_preexec(
     spec: &Spec,
     root: Option<&CString>,
-    signals: Option<SignalState>,
+    signals: SignalState,
 ) -> Result<(), Error> {
     if spec.preexec.is_empty() {
         return Ok(());
     }
     let environment = environment(spec, root, &[]);
     spec.preexec.iter().try_for_each(|expression| {
-        let ended = match signals {
-            Some(signals) => {
-                let mut hook = Hook { expression, environment, signals, is_apart: false };
-                Ok(supervise(Reaper::new(Rules::new(Sweep::Nothing)), DEFAULT_GRACE, &mut hook))
-            }
-            None => run(expression, environment, None),
-        };
-        match failure("preexec", expression, ended) {
+        let mut hook = Hook { expression, environment, signals, is_apart: false, is_outside: true };
+        let ended = supervise(Reaper::new(Rules::new(Sweep::Nothing)), DEFAULT_GRACE, &mut hook);
+        match failure("preexec", expression, Ok(ended)) {
             Some(error) => Err(error.with_code(PREEXEC_FAILED)),
             None => Ok(()),
         }

@@ -173,16 +173,15 @@ fn plan_and_walk(
         return print(script::script(spec, &plan, &host).as_bytes());
     }
     let root = host.root.as_ref();
-    // Who is asked to end while it has a record has it to remove.
     let is_recorded = spec.name.is_some() || spec.detach || plan.leaves_something();
-    let early = is_recorded.then(unshared_init::sys::take_signals);
-    let record = early.map(|signals| registry::record::Record::create(spec, root, signals));
+    // Who is asked to end has a record to remove, or a hook to end.
+    let signals = unshared_init::sys::take_signals();
+    let record = is_recorded.then(|| registry::record::Record::create(spec, root, signals));
     let mut journal = registry::journal::Journal::new(record.transpose()?, caller);
-    if let Err(error) = hooks::run_preexec(spec, root, early) {
+    if let Err(error) = hooks::run_preexec(spec, root, signals) {
         journal.end(error.code());
         return Err(error);
     }
-    let signals = early.unwrap_or_else(unshared_init::sys::take_signals);
     let result = walk::run(spec, &plan, root, signals, &mut journal);
     let status = result.as_ref().map_or_else(|error| error.code(), |end| end.status);
     journal.undo(result.is_err());

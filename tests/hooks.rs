@@ -25,6 +25,18 @@ fn a_failing_preexec_is_2_and_nothing_else_is_done() {
 }
 
 #[test]
+fn a_signal_to_the_launcher_ends_a_preexec_hook_and_what_it_runs() {
+    for options in ["", "--name preexec-signal", "--pid"] {
+        root(&format!(
+            "f=$(mktemp); $CLI spawn {options} --preexec \"sh -c 'echo \\$\\$ >$f; sleep 100; :'; :\" -- echo no & \
+             until test -s $f; do sleep 0.05; done; kill -TERM $!; wait $!; s=$?; \
+             while kill -0 $(cat $f) 2>/dev/null; do sleep 0.05; done; rm $f; $CLI list; exit $s"
+        ))
+        .complains(2, &["preexec", "SIGTERM"]);
+    }
+}
+
+#[test]
 fn postexec_runs_whatever_became_of_the_launch_and_the_status_stands() {
     for (command, status) in
         [("-- sh -c 'exit 3'", 3), ("-- /no/such", 127), ("--cwd /no -- true", 125)]

@@ -26,7 +26,7 @@ pub fn send(signal: Signal) {
 
 /// Whether they can be found here: /proc is there, and is that of our PID namespace.
 #[must_use]
-pub(crate) fn can_be_found() -> bool {
+pub fn can_be_found() -> bool {
     let mut target = [0; 16];
     let own = rustix::fs::readlinkat_raw(CWD, c"/proc/self", &mut target[..]);
     own.is_ok_and(|length| target.get(..length).and_then(pid) == Some(getpid()))

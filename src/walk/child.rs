@@ -120,7 +120,7 @@ impl<'a> Child<'a> {
         for (index, expression) in spec.post_mount.iter().enumerate() {
             let environment = hooks::environment(spec, self.run.root, &self.hook_variables());
             let (signals, is_apart) = (self.run.signals, spec.has_init());
-            let mut hook = Hook { expression, environment, signals, is_apart };
+            let mut hook = Hook { expression, environment, signals, is_apart, is_outside: false };
             let ended = supervise(Reaper::new(Rules::new(sweep)), grace, &mut hook);
             if ended != Ended::Exited(0) {
                 self.parent.send(&Message::HookFailed(index, ended));
