@@ -7,7 +7,7 @@ use crate::spec::Spec;
 use crate::spec::capability::Capabilities;
 use crate::spec::idmap::IdMap;
 use crate::spec::namespace::{Namespace, Namespaces};
-use crate::step::{Side, Step, ended, word};
+use crate::step::{Side, Step, ended, sh, word};
 use std::ffi::CString;
 
 /// The script for a plan.
@@ -36,7 +36,7 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
         script.push_str(&format!("NAME={name} ROOT={root}\nexport NAME ROOT\n"));
     }
     for expression in &spec.preexec {
-        script.push_str(&format!("sh -c {} || exit 2\n", word(expression.as_bytes())));
+        script.push_str(&format!("{} || exit 2\n", sh(expression)));
     }
     let mapping = Mapping::of(plan, host);
     let mut unshare = Unshare::new(plan);
@@ -123,7 +123,7 @@ pub(crate) fn script(spec: &Spec, plan: &Plan, host: &Host) -> String {
     if !spec.postexec.is_empty() {
         script.push_str("UNSHARED_STATUS=$?\nexport UNSHARED_STATUS\n");
         for expression in &spec.postexec {
-            script.push_str(&format!("sh -c {}\n", word(expression.as_bytes())));
+            script.push_str(&format!("{}\n", sh(expression)));
         }
         script.push_str("exit $UNSHARED_STATUS\n");
     }
@@ -283,9 +283,10 @@ fn payload(spec: &Spec, plan: &Plan, mapping: Mapping) -> Vec<String> {
     }
     if let Some(expression) = &spec.chroot {
         let way = [expression.as_bytes(), b" \"$@\""].concat();
-        prefix.push_str(&format!("sh -c {} sh \"$ROOT\" ", word(&way)));
+        let way = CString::new(way).unwrap_or_default();
+        prefix.push_str(&format!("{} sh \"$ROOT\" ", sh(&way)));
     }
-    let shell = |expression: &CString| format!("{prefix}sh -c {}", word(expression.as_bytes()));
+    let shell = |expression: &CString| format!("{prefix}{}", sh(expression));
     let mut lines: Vec<String> = spec.expressions.iter().map(shell).collect();
     if let Some(command) = spec.command {
         let words: Vec<String> = command.map(|argument| word(argument.to_bytes())).collect();
@@ -295,7 +296,7 @@ fn payload(spec: &Spec, plan: &Plan, mapping: Mapping) -> Vec<String> {
         if let Some(last) = lines.last_mut() {
             *last = format!("status=0; {last} || status=$?");
         }
-        let hook = |expression: &CString| format!("sh -c {} || :", word(expression.as_bytes()));
+        let hook = |expression: &CString| format!("{} || :", sh(expression));
         lines.extend(spec.post_mount.iter().map(hook));
         lines.push(String::from("exit $status"));
     } else if spec.namespaces.has(Namespace::Pid) && spec.has_init() {

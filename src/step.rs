@@ -13,7 +13,7 @@ use std::ffi::{CStr, CString};
 
 mod shell;
 
-pub(crate) use shell::{ended, word};
+pub(crate) use shell::{ended, sh, word};
 
 /// Which process performs a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

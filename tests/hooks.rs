@@ -37,6 +37,18 @@ fn a_signal_to_the_launcher_ends_a_preexec_hook_and_what_it_runs() {
 }
 
 #[test]
+fn an_expression_may_begin_with_a_dash() {
+    let run = "d=$(mktemp -d); printf '#!/bin/sh\necho $0 $*' >$d/-p; chmod +x $d/-p; PATH=$d:$PATH; trap 'rm -r $d' EXIT; ";
+    let words = "--preexec='-p pre' --pre-mount='-p in' --exec='-p main' --post-mount='-p out' --postexec='-p post'";
+    let all = "pre\nin\nmain\nout\npost";
+    root(&format!("{run}$CLI spawn {words} | sed 's,.* ,,'")).prints(all);
+    root(&format!("{run}$CLI spawn --dry-run {words} | sh | sed 's,.* ,,'")).prints(all);
+    root(&format!("{run}$CLI spawn --chroot='-p way' -- x | sed 's,.* way,way,'"))
+        .prints("way / x");
+    root(&format!("{run}$CLI forkn '-p clean' true | sed 's,.* ,,'")).prints("clean");
+}
+
+#[test]
 fn postexec_runs_whatever_became_of_the_launch_and_the_status_stands() {
     for (command, status) in
         [("-- sh -c 'exit 3'", 3), ("-- /no/such", 127), ("--cwd /no -- true", 125)]

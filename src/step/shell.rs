@@ -50,7 +50,7 @@ impl Step {
             Step::SetParentDeathSignal => "setpriv --pdeathsig KILL".to_owned(),
             Step::MakeMountsPrivate => "mount --make-rprivate /".to_owned(),
             Step::MountProc => "mount -t proc -o nosuid,nodev,noexec proc /proc".to_owned(),
-            Step::RunPreMount(expression) => format!("sh -c {}", word(expression.as_bytes())),
+            Step::RunPreMount(expression) => sh(expression),
             Step::BindRoot { root, .. } => {
                 let root = word(root.as_bytes());
                 format!("mount --rbind {root} {root}")
@@ -212,6 +212,11 @@ pub(crate) fn word(bytes: &[u8]) -> String {
         return text.into_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A shell with an expression.
+pub(crate) fn sh(expression: &CStr) -> String {
+    format!("sh -c {}{}", ended(expression), word(expression.to_bytes()))
 }
 
 /// What ends the options of a program where a word of ours would be taken for one.

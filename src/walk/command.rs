@@ -14,6 +14,7 @@ pub(super) fn commands(spec: &Spec, root: Option<&CString>) -> Vec<Arguments> {
         vec![
             SHELL.to_owned(),
             c"-c".to_owned(),
+            c"--".to_owned(),
             CString::new(script).unwrap_or_default(),
             SHELL.to_owned(),
             root,
@@ -23,7 +24,7 @@ pub(super) fn commands(spec: &Spec, root: Option<&CString>) -> Vec<Arguments> {
         sys::arguments(way.clone().unwrap_or_default().into_iter().chain(words).collect())
     };
     let shell = |expression: &CString| {
-        through(vec![SHELL.to_owned(), c"-c".to_owned(), expression.clone()])
+        through(vec![SHELL.to_owned(), c"-c".to_owned(), c"--".to_owned(), expression.clone()])
     };
     let command = spec.command.map(|command| match way {
         Some(_) => through(command.map(ToOwned::to_owned).collect()),

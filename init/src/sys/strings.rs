@@ -138,9 +138,15 @@ impl Environment {
     }
 }
 
-/// Executes the shell with an expression. Returns only to say why not.
+/// Executes the shell with an expression, which may begin with a `-`. Returns only to say why not.
 pub fn execute_expression(expression: &CStr, environment: Environment) -> Errno {
-    let words = [SHELL.as_ptr(), c"-c".as_ptr(), expression.as_ptr(), core::ptr::null::<c_char>()];
+    let words = [
+        SHELL.as_ptr(),
+        c"-c".as_ptr(),
+        c"--".as_ptr(),
+        expression.as_ptr(),
+        core::ptr::null::<c_char>(),
+    ];
     // SAFETY: both lists end with null pointers.
     unsafe {
         libc::execve(SHELL.as_ptr(), words.as_ptr(), environment.0);
