@@ -55,13 +55,16 @@ fn a_namespace_that_is_removed_by_others_no_longer_keeps_the_bridge_once_gc_has_
 #[test]
 fn what_runs_in_a_named_namespace_is_ended_by_term_and_then_by_kill() {
     own_run(
-        "$CLI initnetns br0 one 10.1.0.2/24; ip netns exec one sh -c 'trap \"echo term; exit\" TERM; echo up; while :; do sleep 0.05; done' | cat & \
-         ip netns exec one sleep 100 & sleep 0.5; $CLI destroynetns br0 one; echo $?; wait $! 2>/dev/null; echo $?",
+        "f=$UNSHARED_STATE.up; $CLI initnetns br0 one 10.1.0.2/24; \
+         ip netns exec one sh -c 'trap \"echo term; exit\" TERM; echo up | tee $0; while :; do sleep 0.05; done' $f & \
+         ip netns exec one sleep 100 & until [ -s $f ] && grep -q sleep /proc/$!/comm; do sleep 0.05; done; rm $f; \
+         $CLI destroynetns br0 one; echo $?; wait $! 2>/dev/null; echo $?",
     )
     .ends_with(0)
     .out_is("up\nterm\n0\n143\n");
     own_run(
-        "$CLI initnetns br0 one 10.1.0.2/24; ip netns exec one sh -c 'trap : TERM; while :; do sleep 100 & wait; done' & sleep 0.5; \
+        "f=$UNSHARED_STATE.up; $CLI initnetns br0 one 10.1.0.2/24; ip netns exec one sh -c 'trap : TERM; : >$0; while :; do sleep 100 & wait; done' $f & \
+         until [ -e $f ]; do sleep 0.05; done; rm $f; \
          $CLI destroynetns br0 one; wait $! 2>/dev/null; echo $?; pgrep -x sleep --ns $$ --nslist net",
     )
     .ends_with(1)

@@ -67,8 +67,8 @@ fn an_ordinary_user_is_connected_by_pasta_which_ends_with_the_run() {
         eprintln!("skipped: pasta is not installed, or there is no default route");
         return;
     }
-    let ask = "port=$((20000 + $$ % 20000)); ask() { for _ in $(seq 200); do timeout 5 bash -c \"exec 3<>/dev/tcp/127.0.0.1/$port && cat <&3\" 2>/dev/null | grep . && return; sleep 0.05; done; }; \
-        over() { grep -q 'State:.[^ZX]' /proc/$1/status 2>/dev/null || echo over; }; L='for i in 1 2 3; do echo hello | timeout 5 netcat -N -l 80; done'; ";
+    let ask = "port=$((10000 + $$ % 20000)); ask() { for _ in $(seq 200); do timeout 5 bash -c \"exec 3<>/dev/tcp/127.0.0.1/$port && cat <&3\" 2>/dev/null | grep . && return; sleep 0.05; done; }; \
+        over() { grep -q 'State:.[^ZX]' /proc/$1/status 2>/dev/null || echo over; }; L='for i in $(seq 30); do echo hello | timeout 5 netcat -N -l 80; done'; ";
     nobody(&format!(
         "{ask} $CLI spawn --name n --user --pid --pasta --publish $port:80 -- sh -c \"ip -br -4 addr show eth0 | wc -l; $L\" & l=$!; \
          ask; p=$(cat $UNSHARED_STATE/n/pasta); kill $l; wait $l; over $p"

@@ -13,7 +13,7 @@ const REACH: &str = "reach() { option=$1; shift
     reach macvlan --macvlan up0
     reach ipvlan --ipvlan up1
     unshared-cli spawn --pid --ipvlan up1 --link-name i0 -- ip link show i0 | grep -o 'LOWER_UP'
-    ls -A /run/unshared 2>/dev/null; for i in $(seq 100); do [ $(ip -o link | wc -l) = $n ] && break; sleep 0.1; done
+    ls -A /run/unshared 2>/dev/null; for i in $(seq 400); do [ $(ip -o link | wc -l) = $n ] && break; sleep 0.1; done
     test $(ip -o link | wc -l) = $n && echo all gone";
 
 const MODULES: [&str; 5] = ["bridge", "veth", "macvlan", "ipvlan", "dummy"];
