@@ -23,8 +23,8 @@ const DUMPS: u32 = 16;
 /// Long enough for every request of ours.
 const REQUEST: usize = 512;
 
-/// Long enough for an answer that repeats it and explains, and for most that tell of one link.
-const ANSWER: usize = 2048;
+/// Long enough for an answer that repeats it and explains.
+const ANSWER: usize = 1024;
 
 /// Long enough for all rules of an instance.
 const BATCH: usize = 32 << 10;

@@ -63,8 +63,8 @@ pub(crate) fn explain_refusals(socket: &OwnedFd) {
 /// Where there is no clone3 (before Linux 5.3, or refused by a filter with ENOSYS or EPERM),
 /// clone(2) does it, but for the time namespace, whose flag it takes for something else.
 ///
-/// What a kernel lacks, it refuses; but without CONFIG_CGROUPS that namespace's flag does nothing, in
-/// clone(2) before Linux 4.6 too: ask [`lacks`] first.
+/// What a kernel lacks, it refuses; but without CONFIG_CGROUPS that namespace's flag does nothing: look for
+/// /proc/cgroups first.
 pub(crate) fn clone_into(
     namespaces: Namespaces,
     cgroup: Option<BorrowedFd<'_>>,
@@ -87,6 +87,10 @@ pub(crate) fn clone_into(
     }
     let mut time_left = false;
     if pid < 0 && matches!(last_error(), Errno::NOSYS | Errno::PERM) {
+        // Before Linux 4.6 clone(2) takes the flag for something else.
+        if namespaces.has(Namespace::Cgroup) && lacks(Namespace::Cgroup) {
+            return Err(Errno::INVAL);
+        }
         time_left = namespaces.has(Namespace::Time);
         let flags = namespaces.without(Namespace::Time).flags() | libc::SIGCHLD as u32;
         // SAFETY: as above; the other four arguments are not used without their flags.

@@ -15,6 +15,7 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::ffi::CString;
+use unshared_init::number::decimal;
 use unshared_init::signal::Signal;
 use unshared_init::sys::{Arguments, Environment, SignalState};
 
@@ -142,35 +143,28 @@ fn open_disks(plan: &Plan) -> Result<VecDeque<OwnedFd>, Error> {
 /// The parent's steps go through /proc/PID. Where /proc belongs to another PID namespace, that is
 /// somebody else. A /proc that is missing is told by the step that misses it.
 ///
-/// It also knows of a cgroup namespace that clone(2) would silently do without.
+/// Nor would the kernel say that it knows no cgroups, and so no namespaces of them. Both looks end in /proc's
+/// own directory: one into /proc/self, which the kernel would have to make, takes as long as ten of these.
 fn check_proc(spec: &Spec, plan: &Plan) -> Result<(), Error> {
-    let parent_steps = plan.steps.iter().any(|(side, _)| *side == Side::Parent);
-    let cgroup = plan.namespaces.has(Namespace::Cgroup);
-    // Usually one look says both: our number is that of our only thread.
-    if (!parent_steps && !cgroup)
-        || rustix::fs::lstat(format!("/proc/self/task/{}/ns/cgroup", sys::own_pid())).is_ok()
-    {
-        return Ok(());
-    }
-    if parent_steps {
+    if plan.steps.iter().any(|(side, _)| *side == Side::Parent) {
         check_owner_of_proc()?;
     }
-    if cgroup && sys::lacks(Namespace::Cgroup) {
+    if plan.namespaces.has(Namespace::Cgroup)
+        && rustix::fs::lstat(c"/proc/cgroups").is_err()
+        && sys::lacks(Namespace::Cgroup)
+    {
         return Err(hint::for_clone(spec, plan.namespaces, Errno::INVAL));
     }
     Ok(())
 }
 
-#[cold]
-#[inline(never)]
 fn check_owner_of_proc() -> Result<(), Error> {
     let mut buffer = [0_u8; 16];
     let Ok(length) = rustix::fs::readlinkat_raw(rustix::fs::CWD, c"/proc/self", &mut buffer[..])
     else {
         return Ok(());
     };
-    let shown = buffer.get(..length).and_then(|shown| std::str::from_utf8(shown).ok());
-    if shown.and_then(|shown| shown.parse().ok()) == Some(sys::own_pid()) {
+    if buffer.get(..length).and_then(decimal) == Some(sys::own_pid().into()) {
         return Ok(());
     }
     Err(Error::plain("/proc belongs to another PID namespace")

@@ -98,6 +98,9 @@ fn attempt(path: &CStr, arguments: Arguments, environment: Environment) -> Errno
 
 /// Tries every directory of PATH. As execvp(3) has it, a file that may not be executed does not end
 /// the search, but is the reason if nothing better turns up.
+///
+/// On its own, so that its buffer is no part of the stack of those who execute a path.
+#[inline(never)]
 fn search(path: &[u8], name: &[u8], mut attempt: impl FnMut(&CStr) -> Errno) -> Option<Failure> {
     let mut first_found = None;
     for directory in path.split(|byte| *byte == b':') {

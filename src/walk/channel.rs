@@ -56,7 +56,8 @@ const HOOK_KILLED: u8 = 8;
 
 /// Kind, a small number, step, errno, command.
 const HEADER: usize = 8;
-const LONGEST: usize = 1024;
+/// With the reason of a failure.
+const LONGEST: usize = HEADER + 512;
 
 type Bytes = heapless::Vec<u8, LONGEST>;
 
@@ -88,7 +89,7 @@ impl Message {
             }
         };
         let mut bytes = Bytes::new();
-        // Both fit: a reason is half as long as a message may be.
+        // Both fit.
         let _ = bytes.extend_from_slice(&header);
         if let Some(reason) = reason {
             let _ = bytes.extend_from_slice(reason);

@@ -20,6 +20,8 @@ extern "C" fn unshared_start() -> ! {
         "mov rdi, rsp",
         "lea rsi, [rip + _DYNAMIC]",
         "lea rdx, [rip + __ehdr_start]",
+        // The page is about to be written: touched so from the first, it is brought in once.
+        "or qword ptr [rsi], 0",
         "and rsp, -16",
         "call {relocate}",
         "hlt",
