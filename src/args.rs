@@ -118,7 +118,7 @@ fn parse_other(command: &[u8], arguments: Arguments) -> Result<Request, Error> {
     let request = match words.command {
         "init" => Ok(Request::Init(b"init", arguments)),
         "forkn" => forkn(arguments),
-        "help" => help(arguments),
+        "help" => help(&words, arguments),
         #[cfg(feature = "roots")]
         "make-root" => make_root::make(&mut words),
         "get-root" => make_root::get(&mut words),
@@ -138,8 +138,8 @@ fn parse_other(command: &[u8], arguments: Arguments) -> Result<Request, Error> {
         "list" | "inspect" | "signal" | "stop" | "wait" | "exec" | "attach" | "logs" | "gc"
         | "link" => instances::parse(&mut words),
         _ => match command {
-            b"--help" | b"-h" => Ok(Request::Print(help::of(""))),
-            b"--version" | b"-V" => Ok(Request::Print(VERSION.to_owned())),
+            b"--help" | b"-h" => words.none().map(|()| Request::Print(help::of(""))),
+            b"--version" | b"-V" => words.none().map(|()| Request::Print(VERSION.to_owned())),
             other => Err(help::no_command(other)),
         },
     };
@@ -168,12 +168,15 @@ fn doctor(words: &mut Words) -> Result<Request, Error> {
 }
 
 /// `COMMAND TOPIC`, both or the second left out.
-fn help(mut arguments: Arguments) -> Result<Request, Error> {
+fn help(words: &Words, mut arguments: Arguments) -> Result<Request, Error> {
     let command = match arguments.next().map_or(&[][..], CStr::to_bytes) {
         b"--help" | b"-h" => b"help",
         other => other,
     };
     let topic = arguments.next().map_or(&[][..], CStr::to_bytes);
+    if let Some(word) = arguments.next() {
+        return Err(words.too_many(word));
+    }
     let (Ok(command_text), Ok(topic_text)) = (str::from_utf8(command), str::from_utf8(topic))
     else {
         return Err(help::no_command(command));

@@ -92,6 +92,40 @@ fn unknown_commands_and_options_are_125() {
 }
 
 #[test]
+fn a_word_too_many_is_refused_everywhere() {
+    for words in ["help spawn all extra", "--version extra", "-V --", "--help extra", "help x y z"]
+    {
+        let outcome = root(&format!("$CLI {words}"));
+        match words {
+            "-V --" => assert_eq!(outcome.status, Some(0)),
+            _ => outcome.complains(125, &["one word too many"]),
+        }
+    }
+    for words in ["spawn --help=x", "list --help=x"] {
+        root(&format!("$CLI {words}")).complains(125, &["--help takes no value"]);
+    }
+    for words in ["--version=x", "--help=x"] {
+        root(&format!("$CLI {words}")).complains(125, &["there is no command"]);
+    }
+}
+
+#[test]
+fn an_option_that_is_no_text_is_shown_as_other_bytes_are() {
+    for (option, shown) in [("--\\377x=1", "--\\xffx"), ("-v\\377", "-v\\xff")] {
+        root(&format!("$CLI spawn \"$(printf -- '{option}')\" -- true"))
+            .complains(125, &[&format!("there is no option \"{shown}\"")]);
+    }
+}
+
+#[test]
+fn a_namespace_is_kept_by_its_letter_too() {
+    root("d=$(mktemp -d); $CLI spawn -u=$d/uts --hostname kept -- true; nsenter --uts=$d/uts hostname; umount $d/uts; rm -r $d")
+        .prints("kept");
+    root("$CLI spawn -p=/x -- true").complains(125, &["pid"]);
+    root("$CLI spawn -r=x -- true").complains(125, &["takes no value"]);
+}
+
+#[test]
 fn every_option_with_a_value_refuses_to_go_without() {
     for option in [
         "--map-users",

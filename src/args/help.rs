@@ -87,12 +87,12 @@ pub(super) fn no_topic(command: &str, word: &[u8]) -> Error {
 }
 
 /// The command has no such option; says which one may have been meant.
-pub(super) fn no_option(command: &str, option: &str) -> Error {
-    if let Some(error) = absent(option) {
+pub(super) fn no_option(command: &str, option: &[u8]) -> Error {
+    if let Some(error) = str::from_utf8(option).ok().and_then(absent) {
         return error;
     }
     let texts = pages().filter(|(name, _)| is_about(name, command));
-    let meant = nearest(option.as_bytes(), texts.flat_map(|(_, text)| options(text.as_bytes())));
+    let meant = nearest(option, texts.flat_map(|(_, text)| options(text.as_bytes())));
     let error = Error::usage(format!("there is no option {}", quote(option)), command);
     did_you_mean(error, meant)
 }

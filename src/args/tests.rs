@@ -97,6 +97,7 @@ fn words_are_taken_apart_as_by_getopt() {
         ),
         (&["--exec", "a", "b", "-", "-a"], &["exec:a b -", "a"]),
         (&["--exec=a", "b", "-w1", "--", "-a", "--"], &["exec:a", ":b", "w:1", ":-a", ":--"]),
+        (&["-an=1=2", "-n="], &["a", "nets", "nets:1=2", "nets", "nets:"]),
         (&["-ah", "--none"], &["a", "help"]),
         (&["x", "--help"], &[":x", "help"]),
     ] {
@@ -105,7 +106,8 @@ fn words_are_taken_apart_as_by_getopt() {
     }
     for (words, expected) in [
         (&["-a=1"][..], "--a takes no value"),
-        (&["-n=1"], "--nets takes no value"),
+        (&["-an=1", "-a=1"], "-a takes no value"),
+        (&["--help=x"], "--help takes no value"),
         (&["-w"], "-w needs a value"),
         (&["-o", "--", "x"], "--output needs a value"),
         (&["--exec", "-a"], "--exec needs a value"),

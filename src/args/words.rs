@@ -78,6 +78,15 @@ impl Words {
                     }
                     continue;
                 }
+                Err(lexopt::Error::UnexpectedValue { value, .. })
+                    if find(options, last.as_bytes(), last.len() == 1)
+                        .is_some_and(|(_, _, kind)| kind == Some(b'?')) =>
+                {
+                    // A letter with =VALUE: the same option once more, now with that.
+                    self.value = self.end(value.len());
+                    self.name = last;
+                    return Ok(Some(last));
+                }
                 // The last option had a value that it does not take.
                 Err(_) => return Err(self.usage(format!("{} takes no value", dashed(last)))),
             };
@@ -87,10 +96,21 @@ impl Words {
                     self.take_value(kind, is_letter).map(|()| Some(known))
                 }
                 None if matches!(name, "h" | "help") && is_letter == (name == "h") => {
+                    if !is_letter && self.attached().is_some() {
+                        return Err(self.usage("--help takes no value"));
+                    }
                     self.wants_help = true;
                     Ok(None)
                 }
-                None => Err(unknown(self.command, name, is_letter)),
+                None if is_letter && name != "\u{FFFD}" => {
+                    Err(help::no_option(self.command, format!("-{name}").as_bytes()))
+                }
+                // As it was written, be it no text.
+                None => {
+                    let word = self.here.first().unwrap_or_default().to_bytes();
+                    let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();
+                    Err(help::no_option(self.command, name))
+                }
             };
         }
     }
@@ -115,8 +135,13 @@ impl Words {
     /// What follows at once on the option that was taken last, in the same word.
     fn attached(&mut self) -> Option<&'static CStr> {
         let value = self.parser.as_mut().and_then(Parser::optional_value)?;
-        let word = self.here.first().unwrap_or_default();
-        Some(tail(word, word.to_bytes().len().saturating_sub(value.len())))
+        self.end(value.len())
+    }
+
+    /// The last bytes of the word with the option that was taken last.
+    fn end(&self, length: usize) -> Option<&'static CStr> {
+        let word = self.here.first()?;
+        Some(tail(word, word.to_bytes().len().saturating_sub(length)))
     }
 
     /// What stands with the option that was taken last; or the word that is none.
@@ -215,7 +240,12 @@ impl Words {
 
     /// There is one word too many.
     pub(super) fn excess(&self) -> Error {
-        self.usage(format!("one word too many: {}", quote(self.value().to_bytes())))
+        self.too_many(self.value())
+    }
+
+    /// It is that word.
+    pub(super) fn too_many(&self, word: &CStr) -> Error {
+        self.usage(format!("one word too many: {}", quote(word.to_bytes())))
     }
 
     /// What the command cannot do without.
@@ -247,12 +277,6 @@ fn find(
         let (letter, long) = bare.split_once('|').unwrap_or((bare, bare));
         (named(letter) || named(long)).then(|| (place, long, option.as_bytes().last().copied()))
     })
-}
-
-#[cold]
-fn unknown(command: &str, name: &str, is_letter: bool) -> Error {
-    let dashes = if is_letter { "-" } else { "--" };
-    help::no_option(command, &format!("{dashes}{name}"))
 }
 
 /// An option as it is written.
