@@ -92,6 +92,24 @@ fn unknown_commands_and_options_are_125() {
 }
 
 #[test]
+fn an_option_with_one_value_is_given_once_to_every_command() {
+    for words in [
+        "spawn --cwd / --cwd /",
+        "stop --grace 1 --grace 1",
+        "exec --user 0 --user 0",
+        "exec --cwd / --cwd /",
+        "make-root --initramfs x --initramfs x",
+        "pack -o x -o x",
+        "pack --cmdline x --cmdline x",
+        "pack --kernel x --kernel x",
+        "pack --compress none --compress none",
+    ] {
+        root(&format!("$CLI {words} -- x y")).complains(125, &["is given twice"]);
+    }
+    root("$CLI service -w 1 -w 1 x y").complains(100, &["-w is given twice"]);
+}
+
+#[test]
 fn a_word_too_many_is_refused_everywhere() {
     for words in ["help spawn all extra", "--version extra", "-V --", "--help extra", "help x y z"]
     {

@@ -86,14 +86,16 @@ fn signal(words: &mut Words) -> Result<Instances, Error> {
 }
 
 fn stop(words: &mut Words) -> Result<Instances, Error> {
-    let (mut name, mut time) = (None, 10 * SECOND);
+    let (mut name, mut time) = (None, None);
     while let Some(option) = words.next(STOP)? {
         match option {
-            "grace" => time = grace(words.value()).map_err(|problem| words.wrong(problem))?,
+            "grace" => {
+                once(&mut time, grace(words.value())).map_err(|problem| words.wrong(problem))?
+            }
             _ => one(words, &mut name)?,
         }
     }
-    Ok(Instances::Stop(named(words, name)?, time))
+    Ok(Instances::Stop(named(words, name)?, time.unwrap_or(10 * SECOND)))
 }
 
 fn logs(words: &mut Words) -> Result<Instances, Error> {
@@ -127,8 +129,8 @@ fn exec(words: &mut Words) -> Result<Instances, Error> {
         let value = words.value();
         let taken = match option {
             "tty" => flag(&mut pty),
-            "user" => user_of(value).map(|named| user = Some(named)),
-            "cwd" => text(value).map(|path| cwd = Some(path)),
+            "user" => once(&mut user, user_of(value)),
+            "cwd" => once(&mut cwd, text(value)),
             "env" => add(&mut variables, variable(value)),
             _ if name.is_none() => once(&mut name, instance(value)),
             _ => {

@@ -1,5 +1,6 @@
 //! The command line of `service`.
 use super::Request;
+use super::values::once;
 use super::words::Words;
 use crate::error::{Error, quote};
 use crate::services::command::{Check, Order, Service};
@@ -22,14 +23,15 @@ pub(super) fn parse(words: &mut Words) -> Result<Request, Error> {
 
 fn read(words: &mut Words) -> Result<Request, Error> {
     let environment = Environment::inherited();
-    let (mut verbose, mut seconds) = (false, environment.get(b"SVWAIT").and_then(decimal));
+    let (mut verbose, mut seconds) = (false, None);
     loop {
         match words.next(OPTIONS)? {
             None => return Err(words.usage("a command and a service are needed")),
             Some("") => break,
             Some("w") => {
                 let number = decimal(words.value().to_bytes());
-                seconds = Some(number.ok_or_else(|| words.wrong("a number of seconds is needed"))?);
+                once(&mut seconds, number.ok_or("a number of seconds is needed"))
+                    .map_err(|problem| words.wrong(problem))?;
             }
             Some(_) => {}
         }
@@ -44,6 +46,7 @@ fn read(words: &mut Words) -> Result<Request, Error> {
     if names.first().is_none() {
         return Err(words.usage("no service is named"));
     }
+    let seconds = seconds.or_else(|| environment.get(b"SVWAIT").and_then(decimal));
     Ok(Request::Service(Service { order, seconds: seconds.unwrap_or(PATIENCE), names }))
 }
 

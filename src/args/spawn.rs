@@ -126,12 +126,15 @@ impl Reader {
 
     fn line(&mut self, arguments: Arguments) -> Result<(), Error> {
         let before = self.spec.command.take();
+        let is_command = arguments.first() == Some(c"--");
         let mut words = Words::new("spawn", arguments);
         self.read(&mut words)?;
         if !self.files.read.is_empty() || self.files.dumps {
             return Err(words.usage("--config and --dump-config are for the command line"));
         }
-        let is_command = arguments.first() == Some(c"--");
+        if is_command && before.is_some() {
+            return Err(words.usage(format!("the command {TWICE}")));
+        }
         if words.wants_help || self.spec.command.is_some() != is_command {
             return Err(words.usage("a line has one option, or -- and the command"));
         }

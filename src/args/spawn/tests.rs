@@ -224,6 +224,7 @@ fn what_is_wrong_in_a_file_is_said_with_its_line() {
         ("pid\n", ":1: a line has one option"),
         ("--pid now\n", ":1: a line has one option"),
         ("--help\n", ":1: a line has one option"),
+        ("-- a\n--pid\n-- b\n", ":3: the command is given twice"),
         ("--\n", ":1: no command after"),
         ("--cwd\n", ":1: --cwd needs a value"),
         ("--cwd 'x\n", ":1: a quotation mark"),
