@@ -99,8 +99,9 @@ fn a_log_with_a_limit_keeps_the_last_and_loses_none_of_it() {
 #[test]
 fn logs_follows_over_the_turn_of_a_log_to_the_end() {
     root(
-        "$CLI spawn --detach --name one --log-max 8k --pid -- sh -c 'i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i + 1)); [ $((i % 100)) = 0 ] && sleep 0.15; done'; \
-         $CLI logs one -f | cmp - <(seq 0 2999); $CLI stop one",
+        "f=$(mktemp); $CLI spawn --detach --name one --log-max 8k --pid -- sh -c 'i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i + 1)); \
+           [ $((i % 100)) = 0 ] && until [ $(wc -l <$0) = $i ]; do sleep 0.05; done; done' $f; \
+         $CLI logs one -f >$f; cmp $f <(seq 0 2999); $CLI stop one; rm $f",
     )
     .prints("one");
 }

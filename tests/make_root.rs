@@ -247,9 +247,9 @@ fn a_root_can_be_a_tmpfs_of_its_own() {
 fn progress_is_for_a_terminal_only() {
     let script = with_folder(
         "mkdir in; head -c 2M /dev/urandom >in/x; archive in >image
-        slow() { head -c 1M image; sleep 0.3; tail -c +1048577 image; }; export -f slow
-        slow | $CLI make-root a --initramfs - 2>&1 | grep -c $'\\r' || :
-        SHELL=/bin/bash script -qec 'slow | $CLI make-root b --initramfs - >/dev/null' /dev/null </dev/null | tr '\\r' '\\n' | grep -o '1 entry, .* in ' | head -n 1",
+        slow() { head -c 1M image; until test -e roots/.$1.make-root/x; do sleep 0.05; done; sleep 0.3; tail -c +1048577 image; }; export -f slow
+        slow a | $CLI make-root a --initramfs - 2>&1 | grep -c $'\\r' || :
+        SHELL=/bin/bash script -qec 'slow b | $CLI make-root b --initramfs - >/dev/null' /dev/null </dev/null | tr '\\r' '\\n' | grep -o '1 entry, .* in ' | head -n 1",
     );
     let outcome = root(&script).ends_with(0);
     // How much that is by then is a matter of how busy the machine is.

@@ -9,8 +9,8 @@ pub(crate) fn host(script: &str) -> Outcome {
 }
 
 /// Waits until a link is there, or is gone.
-pub(crate) const WAIT: &str = "there() { for _ in $(seq 250); do ip link show $1 >/dev/null 2>&1 && return; sleep 0.02; done; false; }; \
-     gone() { for _ in $(seq 250); do ip link show $1 >/dev/null 2>&1 || return 0; sleep 0.02; done; false; }; ";
+pub(crate) const WAIT: &str = "there() { for _ in $(seq 1500); do ip link show $1 >/dev/null 2>&1 && return; sleep 0.02; done; false; }; \
+     gone() { for _ in $(seq 1500); do ip link show $1 >/dev/null 2>&1 || return 0; sleep 0.02; done; false; }; ";
 
 #[test]
 fn two_instances_on_one_bridge_reach_each_other_and_the_host_and_leave_nothing() {
@@ -21,7 +21,7 @@ fn two_instances_on_one_bridge_reach_each_other_and_the_host_and_leave_nothing()
          $CLI spawn --name b --pid --bridge br0 --address 10.1.0.3/24 --address fd01::3/64 -- \
            sh -c 'for to in 10.1.0.1 10.1.0.2 fd01::1 fd01::2; do ping -q -c1 -W5 $to >/dev/null && echo $to; done'; \
          $CLI list | grep -o 10.1.0.2/24,fd01::2/64; ip -br link show br0 | cut -d ' ' -f 1; kill $a; wait $a; gone br0; \
-         for _ in $(seq 250); do [ $(ip -o link | wc -l) = 1 ] && break; sleep 0.02; done; ip -o link | wc -l"
+         for _ in $(seq 1500); do [ $(ip -o link | wc -l) = 1 ] && break; sleep 0.02; done; ip -o link | wc -l"
     ))
     .prints("10.1.0.1\n10.1.0.2\nfd01::1\nfd01::2\n10.1.0.2/24,fd01::2/64\nbr0\n1");
 }
@@ -95,7 +95,7 @@ fn a_hundred_instances_on_one_bridge_are_all_reached_and_all_gone_afterwards() {
          n=0; for i in $(seq 100); do \
            for _ in $(seq 100); do ping -q -c1 -W1 10.1.1.$i >/dev/null 2>&1 && n=$((n + 1)) && break; sleep 0.1; done; done; \
          echo $n; kill $p; wait; gone br0; \
-         for _ in $(seq 250); do [ $(ip -o link | wc -l) = 1 ] && break; sleep 0.02; done; ip -o link | wc -l"
+         for _ in $(seq 1500); do [ $(ip -o link | wc -l) = 1 ] && break; sleep 0.02; done; ip -o link | wc -l"
     ))
     .prints("100\n1");
 }
@@ -107,7 +107,7 @@ fn a_bridge_that_twenty_make_and_leave_at_once_is_there_for_each_and_goes_with_t
         "{WAIT} one() {{ for r in 1 2 3 4; do $CLI spawn --name n$1 --bridge br0 --bridge-address 10.1.0.1/24 --address 10.1.0.$((1 + $1))/24 -- \
            ping -q -c1 -W5 10.1.0.1 >/dev/null || echo failed; done; }}; \
          for i in $(seq 20); do one $i & done; wait; gone br0; echo $?; ls -A $UNSHARED_STATE 2>/dev/null; \
-         for _ in $(seq 250); do [ $(ip -o link | wc -l) = 1 ] && break; sleep 0.02; done; ip -o link | wc -l"
+         for _ in $(seq 1500); do [ $(ip -o link | wc -l) = 1 ] && break; sleep 0.02; done; ip -o link | wc -l"
     ))
     .prints("0\n1");
 }
