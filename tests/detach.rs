@@ -57,6 +57,17 @@ fn the_monitor_has_nothing_of_its_caller() {
 }
 
 #[test]
+fn stop_ends_what_the_command_of_a_detached_instance_has_started() {
+    let children = "sh -c 'trap : HUP; sleep 1000 & sh -c \"trap \\\"\\\" TERM; echo up; sleep 1000; :\" & wait'";
+    root(&format!(
+        "$CLI spawn --detach --name one -- {children}; until $CLI logs one | grep -q up; do sleep 0.02; done; \
+         m=$($CLI inspect one | sed 's/.*\"launcher\":\\([0-9]*\\).*/\\1/'); $CLI stop one --grace 1; \
+         ps -o stat= -s $m | grep -vc Z; $CLI list -q"
+    ))
+    .out_is("one\n0\n");
+}
+
+#[test]
 fn a_killed_monitor_is_healed() {
     root(
         "$CLI spawn --detach --name one --pid --postexec 'echo post' -- sleep 100; \

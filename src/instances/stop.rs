@@ -3,11 +3,14 @@ use super::Found;
 use super::collect;
 use crate::error::Error;
 use crate::registry::facts::{Facts, Stage};
+use crate::registry::pause;
 use crate::registry::process::Process;
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal as ProcessSignal, kill_process_group, test_kill_process_group};
 use std::ffi::CStr;
 use unshared_init::number::SECOND;
 use unshared_init::signal::Signal;
+use unshared_init::sys::now;
 
 /// How long a launcher may take to clean up, once everything inside has been killed.
 const PATIENCE: u64 = 30 * SECOND;
@@ -38,6 +41,9 @@ pub(super) fn stop(name: &CStr, grace: u64) -> Result<u8, Error> {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
             Err(errno) => Err(Error::system(format!("send a signal to pid {}", to.pid), errno)),
         };
+        // Of a detached one, which leads a session, the command and what it starts are in this group.
+        let leads = rustix::process::getsid(Some(launcher.pid)) == Ok(launcher.pid);
+        let end = now().saturating_add(grace);
         send(first, Signal::TERM)?;
         if !launcher.wait(grace) {
             // There may be a first process by now.
@@ -47,8 +53,28 @@ pub(super) fn stop(name: &CStr, grace: u64) -> Result<u8, Error> {
                 return Err(found.problem(&format!("is still held by pid {}", launcher.pid)));
             }
         }
+        if leads {
+            sweep(launcher.pid, end);
+        }
     }
     collect::one(name).map(|_| 0)
+}
+
+/// Ends what is left in a process group: without a PID namespace nobody else does. Nobody is given the
+/// number of a group as long as one is in it.
+fn sweep(group: Pid, end: u64) {
+    for signal in [ProcessSignal::TERM, ProcessSignal::CONT] {
+        let _ = kill_process_group(group, signal);
+    }
+    while test_kill_process_group(group).is_ok() {
+        if now() >= end {
+            let _ = kill_process_group(group, ProcessSignal::KILL);
+        }
+        if now() >= end.saturating_add(SECOND) {
+            return;
+        }
+        pause();
+    }
 }
 
 /// Waits for an instance's end, and ends with its status.
