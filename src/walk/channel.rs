@@ -62,6 +62,7 @@ const LONGEST: usize = HEADER + 512;
 type Bytes = heapless::Vec<u8, LONGEST>;
 
 impl Message {
+    #[inline(never)]
     pub(crate) fn bytes(&self) -> Bytes {
         let header = |kind, number, step: usize, errno: i32, command: u16| {
             let [a, b] = (step as u16).to_ne_bytes();
@@ -110,15 +111,21 @@ impl Message {
             KILLED => Message::Killed(signal?),
             HOOK_EXITED => Message::HookFailed(step, Ended::Exited(number)),
             HOOK_KILLED => Message::HookFailed(step, Ended::Killed(signal?)),
-            FAILED => Message::Failed(Box::new(Failed {
-                step,
-                errno: unshared_init::errno::of(u16::from_ne_bytes([c, d]).into()),
-                command: u16::from_ne_bytes([e, f]),
-                code: number,
-                reason: Text::from_slice(reason).ok()?,
-            })),
+            FAILED => {
+                let errno = unshared_init::errno::of(u16::from_ne_bytes([c, d]).into());
+                let command = u16::from_ne_bytes([e, f]);
+                return Message::failed(step, errno, command, number, reason);
+            }
             _ => return None,
         })
+    }
+
+    /// On its own: the text is large, and a launch that succeeds has none.
+    #[cold]
+    #[inline(never)]
+    fn failed(step: usize, errno: Errno, command: u16, code: u8, reason: &[u8]) -> Option<Message> {
+        let reason = Text::from_slice(reason).ok()?;
+        Some(Message::Failed(Box::new(Failed { step, errno, command, code, reason })))
     }
 }
 

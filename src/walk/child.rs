@@ -138,6 +138,8 @@ impl<'a> Child<'a> {
     }
 
     /// Child, all capabilities: runs a hook. `None` if it succeeded, otherwise our exit status.
+    #[cold]
+    #[inline(never)]
     fn run_pre_mount(&mut self, step: usize, expression: &CStr) -> Option<u8> {
         let environment = hooks::environment(self.run.spec, self.run.root, &self.hook_variables());
         let (errno, command) = match hooks::run(expression, environment, Some(self.run.signals)) {
@@ -152,6 +154,8 @@ impl<'a> Child<'a> {
 
     /// Child, all capabilities: makes the root from an image. `None` if that succeeded, otherwise our
     /// exit status.
+    #[cold]
+    #[inline(never)]
     fn unpack_root(&mut self, step: usize, root: &CStr, image: &CStr) -> Option<u8> {
         let directory = match mounts::tmpfs_root(root) {
             Ok(directory) => directory,
