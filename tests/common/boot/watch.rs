@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// A boot takes three seconds where nothing else runs. So many are for a hang.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// How a machine ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
