@@ -1,10 +1,10 @@
 //! The shell blocks of README.md and docs/, run as they stand.
 //!
 //! A ```console block is run: by an ordinary user where its first prompt is `$`, by root where it is `#`, in
-//! a mount namespace whose /run and /var are empty, whose /boot has an initrd.img with a shell, and a network
-//! of its own. What follows on a command is what it prints, on both streams;
-//! numbers and the width of spaces do not count, and a line `...` stands for any lines. A block that
-//! cannot be run here is ```sh, and says why behind that word.
+//! a mount namespace whose /run and /var are empty, whose /usr/local/bin has the programs, whose /boot has
+//! an initrd.img with a shell, and a network of its own. What follows on a command is what it prints, on
+//! both streams; numbers and the width of spaces do not count, and a line `...` stands for any lines. A
+//! block that cannot be run here is ```sh, and says why behind that word.
 use crate::common::{dist, nobody, root};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ fn fit(expected: &[String], printed: &[&str]) -> bool {
     }
 }
 
-/// Programs by their names, and the shell of a block.
+/// Programs by their names, and the shell of an ordinary user's block.
 fn script_of(text: &str) -> String {
     format!(
         "PATH=/usr/local/bin:/usr/bin:/bin; export PATH\n\
@@ -104,8 +104,9 @@ fn script_of(text: &str) -> String {
 }
 
 /// What a block of root's finds.
-const HOST: &str = "PATH=$PATH:/usr/sbin:/sbin
-for place in /var /run /boot; do mount -t tmpfs tmpfs $place; done
+const HOST: &str = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+for place in /var /run /boot /usr/local/bin; do mount -t tmpfs tmpfs $place; done
+cp $CLI $INIT /usr/local/bin
 mkdir -p /run/image/bin
 cp /bin/busybox /run/image/bin
 ln -s busybox /run/image/bin/sh
@@ -132,8 +133,7 @@ fn every_console_block_prints_what_it_says() {
         let outcome = match is_user {
             true => nobody(&script_of(&text)),
             false => root(&format!(
-                "unshare --mount --net bash -c \"$(cat <<'END_OF_BLOCK'\n{}\nEND_OF_BLOCK\n)\"",
-                script_of(&text)
+                "unshare --mount --net bash -c \"$(cat <<'END_OF_BLOCK'\n{text}\nEND_OF_BLOCK\n)\""
             )),
         };
         let printed: Vec<&str> = outcome.out.split('\u{1}').collect();
