@@ -50,7 +50,11 @@ pub(crate) fn open() -> Result<(Terminal, Slave), Error> {
         rustix::io::ioctl_fionbio(&master, true)?;
         Ok((master, slave))
     };
-    let (master, slave) = make().map_err(|errno| Error::system("make a pty", errno))?;
+    let (master, slave) = make().map_err(|errno| {
+        let is_missing = matches!(errno, Errno::NOENT | Errno::NODEV);
+        let hint = "it takes a /dev/ptmx, and devpts mounted at /dev/pts";
+        Error::system("make a pty", errno).maybe_hint(is_missing.then(|| hint.into()))
+    })?;
     let before = tcgetattr(sys::descriptor(0)).ok();
     if let Some(before) = &before {
         let _ = tcsetattr(&slave, OptionalActions::Now, before);

@@ -11,6 +11,12 @@ fn without_a_terminal_what_is_read_and_written_goes_through_one() {
         .prints("hello\r\nhello\r\n3");
     root("$CLI spawn --pty -- seq 20000 | tr -d '\\r' | cmp - <(seq 20000)").prints("");
     root("$CLI spawn --pty --pid -- /no/such").complains(127, &["ENOENT"]);
+    for devices in ["", "mknod /dev/ptmx c 5 2;", "mknod /dev/ptmx c 5 2; mkdir /dev/pts;"] {
+        root(&format!(
+            "unshare -m sh -c 'mount -t tmpfs none /dev; {devices} exec $0 spawn --pty -- true' $CLI"
+        ))
+        .complains(125, &["make a pty", "it takes a /dev/ptmx, and devpts"]);
+    }
     for option in ["--detach", "--log x"] {
         root(&format!("$CLI spawn --pty {option} -- true")).complains(125, &["--pty with"]);
     }
