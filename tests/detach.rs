@@ -1,5 +1,5 @@
 //! Detached instances, and what they write.
-use crate::common::{nobody, root};
+use crate::common::{nobody, python, root};
 
 #[test]
 fn a_detached_instance_runs_on_and_its_name_is_printed() {
@@ -65,6 +65,19 @@ fn stop_ends_what_the_command_of_a_detached_instance_has_started() {
          ps -o stat= -s $m | grep -vc Z; $CLI list -q"
     ))
     .out_is("one\n0\n");
+}
+
+#[test]
+fn stop_does_not_wait_for_who_reaps_the_monitor() {
+    // Its parent is a subreaper that never waits.
+    let reaper = "
+import subprocess
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+cli = os.environ['CLI']
+subprocess.run([cli, 'spawn', '--detach', '--name', 'one', '--', 'sleep', '1000'], check=True)
+print(subprocess.run([cli, 'stop', 'one', '--grace', '1000'], timeout=100).returncode)
+";
+    python(reaper).out_is("one\n0\n");
 }
 
 #[test]

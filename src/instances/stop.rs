@@ -3,10 +3,9 @@ use super::Found;
 use super::collect;
 use crate::error::Error;
 use crate::registry::facts::{Facts, Stage};
-use crate::registry::pause;
 use crate::registry::process::Process;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal as ProcessSignal, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal as ProcessSignal, kill_process_group};
 use std::ffi::CStr;
 use unshared_init::number::SECOND;
 use unshared_init::signal::Signal;
@@ -62,18 +61,19 @@ pub(super) fn stop(name: &CStr, grace: u64) -> Result<u8, Error> {
 
 /// Ends what is left in a process group: without a PID namespace nobody else does. Nobody is given the
 /// number of a group as long as one is in it.
-fn sweep(group: Pid, end: u64) {
-    for signal in [ProcessSignal::TERM, ProcessSignal::CONT] {
-        let _ = kill_process_group(group, signal);
-    }
-    while test_kill_process_group(group).is_ok() {
-        if now() >= end {
-            let _ = kill_process_group(group, ProcessSignal::KILL);
+fn sweep(group: Pid, mut end: u64) {
+    for signals in [[ProcessSignal::TERM, ProcessSignal::CONT], [ProcessSignal::KILL; 2]] {
+        for signal in signals {
+            let _ = kill_process_group(group, signal);
         }
-        if now() >= end.saturating_add(SECOND) {
-            return;
+        loop {
+            // The launcher itself may stay in it as a zombie, for as long as its parent likes.
+            let Some(left) = Process::in_group(group) else { return };
+            if !left.wait(end.saturating_sub(now())) {
+                break;
+            }
         }
-        pause();
+        end = now().saturating_add(SECOND);
     }
 }
 

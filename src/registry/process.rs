@@ -1,7 +1,9 @@
 //! A process that is known by its number and the time of its start, since numbers are given again.
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
+use std::ffi::CStr;
 use unshared_init::number::{SECOND, decimal};
 use unshared_init::signal::Signal;
 use unshared_init::sys::{now, send};
@@ -17,7 +19,26 @@ pub(crate) struct Process {
 impl Process {
     /// That process, which runs now.
     pub(crate) fn now(pid: Pid) -> Process {
-        Process { pid, start: stat(pid).map_or(0, |(_, start)| start) }
+        Process { pid, start: stat(pid).map_or(0, |stat| stat.start) }
+    }
+
+    /// One that runs, of that process group; `None` too where there is no /proc.
+    pub(crate) fn in_group(group: Pid) -> Option<Process> {
+        let directory = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(c"/proc", directory, Mode::empty()).ok()?;
+        let mut found = None;
+        let look = &mut |name: &CStr, _| {
+            let number = decimal(name.to_bytes()).and_then(|number| i32::try_from(number).ok());
+            if let Some(pid) = number.and_then(Pid::from_raw)
+                && let Some(Stat { state, group: own, start }) = stat(pid)
+                && own == group.as_raw_pid() as u64
+                && !is_over(state)
+            {
+                found = Some(Process { pid, start });
+            }
+        };
+        crate::files::entries(directory.as_fd(), look).ok()?;
+        found
     }
 
     /// Ourselves.
@@ -39,7 +60,7 @@ impl Process {
     /// Whether it still runs. One that has ended and is not waited for does not.
     pub(crate) fn is_alive(self) -> bool {
         match stat(self.pid) {
-            Some((state, start)) => start == self.start && !matches!(state, b'Z' | b'X'),
+            Some(stat) => stat.start == self.start && !is_over(stat.state),
             // No /proc now, and none then: the number is all there is.
             None => {
                 self.start == 0 && rustix::process::test_kill_process(self.pid) != Err(Errno::SRCH)
@@ -106,18 +127,31 @@ fn wait_for(descriptor: &OwnedFd, patience: u64) {
     let _ = rustix::event::poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&limit));
 }
 
-/// State and start of a process, from /proc/PID/stat.
-fn stat(pid: Pid) -> Option<(u8, u64)> {
+/// What /proc/PID/stat says of a process.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Stat {
+    state: u8,
+    group: u64,
+    start: u64,
+}
+
+/// The process has ended, and is not waited for yet.
+fn is_over(state: u8) -> bool {
+    matches!(state, b'Z' | b'X')
+}
+
+fn stat(pid: Pid) -> Option<Stat> {
     parse_stat(&crate::files::read_file(&format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// The name before them is in parentheses, and may hold some itself.
-pub(crate) fn parse_stat(text: &[u8]) -> Option<(u8, u64)> {
+pub(crate) fn parse_stat(text: &[u8]) -> Option<Stat> {
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let mut fields = text.get(end..)?.split(|byte| *byte == b' ').skip(1);
     let state = *fields.next()?.first()?;
-    let start = decimal(fields.nth(18)?)?;
-    Some((state, start))
+    let group = decimal(fields.nth(1)?)?;
+    let start = decimal(fields.nth(16)?)?;
+    Some(Stat { state, group, start })
 }
 
 #[cfg(test)]
@@ -125,9 +159,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_start_is_the_22nd_field_whatever_the_name() {
+    fn group_and_start_are_fields_5_and_22_whatever_the_name() {
         let text = b"7 (a) R (b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 0 0";
-        assert_eq!(parse_stat(text), Some((b'S', 4711)));
+        assert_eq!(parse_stat(text), Some(Stat { state: b'S', group: 2, start: 4711 }));
         assert_eq!(parse_stat(b"7 (a) S 1"), None);
         assert_eq!(parse_stat(b""), None);
     }
