@@ -62,13 +62,18 @@ fn the_keyboard_belongs_to_the_payload_and_then_to_the_shell_again() {
 fn ctrl_z_stops_the_job_and_fg_continues_it() {
     for way in WAYS {
         // Twice, since the second time the terminal has been given away and taken back.
-        let mut terminal =
-            typed(way, "INIT -- sh -c 'echo up$((1+1)); read a; echo read:$a; exit 3'", "up2");
+        let mut terminal = typed(
+            way,
+            "INIT -- sh -c 'echo up$((1+1)); while read a && [ $a = again ]; do echo has:$a; done; echo read:$a; exit 3'",
+            "up2",
+        );
         for _ in 0..2 {
             terminal.write("\x1a");
             terminal.expect("Stopped");
             terminal.line("jobs -s | wc -l", "1");
             terminal.line("fg", "-q");
+            // The shell says so before it gives the terminal away, and a key of then is nobody's.
+            terminal.line("again", "has:again");
         }
         terminal.line("hello", "read:hello");
         terminal.line("echo st$?", "st3");
