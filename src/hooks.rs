@@ -85,7 +85,7 @@ pub(crate) struct Hook<'a> {
     pub(crate) signals: SignalState,
     /// It is not in the terminal's session, and has of it what we pass on.
     pub(crate) is_apart: bool,
-    /// It is run by the launcher, whose only child it is.
+    /// It is run by the launcher, on the host.
     pub(crate) is_outside: bool,
 }
 
@@ -108,13 +108,15 @@ impl Payload for Hook<'_> {
     /// On the host nothing sweeps up behind a hook's shell: who is to end it ends what it runs, too.
     fn forward(&mut self, main: Pid, signal: Signal) {
         let ends = matches!(signal, Signal::TERM | Signal::HUP | Signal::INT | Signal::QUIT);
+        // All are found before any is told: they descend from nobody once their parent has ended by it. What
+        // else descends from us was the caller's, who has become us.
+        let mut below = Vec::new();
         if self.is_outside && ends && descendants::can_be_found() {
-            // Whose parent has ended by it already is to be found below us.
-            let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-            descendants::send(signal);
-            let _ = rustix::process::set_child_subreaper(None);
-        } else {
-            let _ = unshared_init::sys::send(main, signal);
+            descendants::each(main, &mut |pid, process| below.push((pid, process)));
+        }
+        let _ = unshared_init::sys::send(main, signal);
+        for (pid, process) in &below {
+            descendants::send_to(*pid, process.as_ref(), signal);
         }
     }
 

@@ -37,6 +37,17 @@ fn a_signal_to_the_launcher_ends_a_preexec_hook_and_what_it_runs() {
 }
 
 #[test]
+fn what_the_launcher_has_inherited_is_not_its_hooks() {
+    let outcome = root(
+        "f=$(mktemp); sh -c \"sleep 100 & echo \\$! >$f.other; exec $CLI spawn --preexec 'echo >$f; sleep 100; :' -- echo no\" & \
+         until test -s $f; do sleep 0.05; done; kill -TERM $!; wait $!; s=$?; other=$(cat $f.other); \
+         grep -q 'State:.S' /proc/$other/status && echo lives; kill $other; rm $f $f.other; exit $s",
+    );
+    assert_eq!(outcome.out, "lives\n");
+    outcome.complains(2, &["preexec", "SIGTERM"]);
+}
+
+#[test]
 fn an_expression_may_begin_with_a_dash() {
     let run = "d=$(mktemp -d); printf '#!/bin/sh\necho $0 $*' >$d/-p; chmod +x $d/-p; PATH=$d:$PATH; trap 'rm -r $d' EXIT; ";
     let words = "--preexec='-p pre' --pre-mount='-p in' --exec='-p main' --post-mount='-p out' --postexec='-p post'";

@@ -14,14 +14,31 @@ const HIGHEST: usize = 10_000;
 
 /// Sends a signal to every process that descends from us.
 pub fn send(signal: Signal) {
+    each(getpid(), &mut |pid, process| send_to(pid, process.as_ref(), signal));
+}
+
+/// Tells of every process that descends from another. The descriptor is taken before the look: it stays
+/// that process's, whoever gets the number next. Before Linux 5.3 there is the number only.
+pub fn each(ancestor: Pid, tell: &mut dyn FnMut(Pid, Option<Descriptor>)) {
     let Ok(proc) = Descriptor::open(c"/proc", Kind::Directory) else {
         return;
     };
     proc.list(&mut |name| {
         if let Some(pid) = pid(name) {
-            send_to_descendant(&proc, pid, signal);
+            let process = sys::process_descriptor(pid).ok();
+            if descends(&proc, pid, ancestor) {
+                tell(pid, process);
+            }
         }
     });
+}
+
+/// Sends a signal to a process that [`each`] told of.
+pub fn send_to(pid: Pid, process: Option<&Descriptor>, signal: Signal) {
+    let _ = match process {
+        Some(process) => sys::send_through(process, signal),
+        None => sys::send(pid, signal),
+    };
 }
 
 /// Whether they can be found here: /proc is there, and is that of our PID namespace.
@@ -39,19 +56,6 @@ pub(crate) fn is_one(number: i32) -> bool {
         (Ok(proc), Some(process)) if number > 0 => descends(&proc, process, getpid()),
         (_, _) => false,
     }
-}
-
-/// Sends to that process if it is one of ours. The descriptor is taken before the look: it stays
-/// that process's, whoever gets the number next. Before Linux 5.3 there is the number only.
-fn send_to_descendant(proc: &Descriptor, pid: Pid, signal: Signal) {
-    let process = sys::process_descriptor(pid).ok();
-    if !descends(proc, pid, getpid()) {
-        return;
-    }
-    let _ = match process {
-        Some(process) => sys::send_through(&process, signal),
-        None => sys::send(pid, signal),
-    };
 }
 
 /// Whether one process is among the ancestors of another.
