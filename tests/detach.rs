@@ -65,6 +65,12 @@ fn stop_ends_what_the_command_of_a_detached_instance_has_started() {
          ps -o stat= -s $m | grep -vc Z; $CLI list -q"
     ))
     .out_is("one\n0\n");
+    // Which may be one that stops it.
+    root(
+        "$CLI spawn --detach --name one -- sh -c \"$CLI stop one\"; \
+         for i in $(seq 200); do [ -z \"$($CLI list -q)\" ] && break; sleep 0.05; done; $CLI list -q",
+    )
+    .prints("one");
 }
 
 #[test]

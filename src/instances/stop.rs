@@ -62,6 +62,10 @@ pub(super) fn stop(name: &CStr, grace: u64) -> Result<u8, Error> {
 /// Ends what is left in a process group: without a PID namespace nobody else does. Nobody is given the
 /// number of a group as long as one is in it.
 fn sweep(group: Pid, mut end: u64) {
+    if rustix::process::getpgrp() == group {
+        // The command has called us, and we have a record to take away.
+        let _ = rustix::process::setpgid(None, None);
+    }
     for signals in [[ProcessSignal::TERM, ProcessSignal::CONT], [ProcessSignal::KILL; 2]] {
         for signal in signals {
             let _ = kill_process_group(group, signal);
