@@ -1,6 +1,6 @@
 //! What the host has: facts that a plan depends on, looked up only where the spec needs them.
 use crate::error::{Error, quote};
-use crate::files::read_file;
+use crate::files::{self, read_file};
 use crate::landlock;
 use crate::seccomp::{self, Instruction, Seccomp};
 use crate::spec::idmap::{Extent, parse_id};
@@ -8,7 +8,8 @@ use crate::spec::mount::Mount;
 use crate::spec::namespace::Namespace;
 use crate::spec::{MapChoice, Spec};
 use crate::sys;
-use rustix::fs::FileType;
+use rustix::fd::AsRawFd;
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 use std::ffi::{CStr, CString};
@@ -124,8 +125,24 @@ fn is_directory(path: &CStr) -> bool {
 #[cold]
 #[inline(never)]
 fn root_at(name: &[u8]) -> Result<CString, Error> {
-    let path = crate::root::place::path_of(name)?;
-    CString::new(path.into_os_string().into_vec()).map_err(|_| Error::plain("a zero byte"))
+    let path = crate::root::place::path_of(name)?.into_os_string().into_vec();
+    if is_own_root(&path) {
+        return Ok(c"/".to_owned());
+    }
+    CString::new(path).map_err(|_| Error::plain("a zero byte"))
+}
+
+/// Whether a path, such as `/.` or a link, leads to our own root directory. Elsewhere that may be mounted
+/// once more: then it has another path, and less below it.
+fn is_own_root(path: &[u8]) -> bool {
+    let Ok(directory) = files::open(path, OFlags::PATH) else { return false };
+    if files::identity_of(&directory) != files::identity(b"/") {
+        return false;
+    }
+    let mut target = [0_u8; 2];
+    let own = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let length = rustix::fs::readlinkat_raw(rustix::fs::CWD, own, &mut target[..]);
+    length.is_ok_and(|length| target.get(..length) == Some(b"/"))
 }
 
 /// The user's name, or its number where it has none.

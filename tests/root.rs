@@ -251,6 +251,8 @@ fn nothing_is_made_on_the_host_to_be_mounted_on() {
         "--data-dir /etc:$R/bin/x",
         "--root / --bind /etc:$R.x",
         "--root / --read-only --tmpfs $R.x",
+        "--root /. --bind /etc:$R.x",
+        "--root /proc/self/root --tmpfs $R.x",
         "--tmpfs /media --bind $R:/media/r --tmpfs /media/r/bin/x",
         "--tmpfs /media --tmpfs /media/../$R.x",
     ] {
@@ -258,6 +260,10 @@ fn nothing_is_made_on_the_host_to_be_mounted_on() {
             assert_eq!(outcome.out, "0\n", "{options}: {outcome:?}");
             outcome.complains(125, &["ENOENT", "on the host none is made"]);
         });
+        both(
+            &format!("$CLI spawn $U {options} --dry-run -- true | sh >/dev/null 2>&1; true{made}"),
+            |outcome| outcome.prints("0"),
+        );
     }
     for options in [
         "--tmpfs /media --bind /etc/hostname:/media/x/y",
@@ -268,6 +274,15 @@ fn nothing_is_made_on_the_host_to_be_mounted_on() {
             outcome.prints("0");
         });
     }
+    both(
+        "$CLI spawn $U --tmpfs /media --bind /etc:/media/x --dry-run -- ls /media | sh",
+        |outcome| {
+            outcome.prints("x");
+        },
+    );
+    both("$CLI spawn $U --root /. -- ls $R", |outcome| {
+        outcome.prints("bin");
+    });
     let overlay = "--root / --overlay --tmpfs $R.x/y";
     root(&format!("{MAKE}$CLI spawn {overlay} -- test -d $R.x || exit{made}")).prints("0");
 }

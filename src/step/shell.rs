@@ -103,25 +103,26 @@ impl Step {
                 mount_in("-t tmpfs -o nosuid,noexec tmpfs", root, c"/dev"),
                 dev = path_in(root, c"/dev")
             ),
-            Step::MountDisk { root, source, target, kind, read_only, .. } => {
+            Step::MountDisk { root, source, target, kind, read_only, makes } => {
                 let read_only = if *read_only { "ro," } else { "" };
                 let (kind, source) = (kind.to_string_lossy(), word(source.as_bytes()));
                 let what = format!("-t {kind} -o {read_only}nosuid,nodev {source}");
-                mount_in(&what, root, target)
+                mount_on(&what, root, target, *makes)
             }
-            Step::MountIn { root, mount: Mount::Bind { source, target, read_only }, .. }
-            | Step::MountIn { root, mount: Mount::Data { source, target, read_only }, .. } => {
-                format!(
-                    "mount --rbind {}{} {}",
-                    if *read_only { "-o ro " } else { "" },
-                    word(source.as_bytes()),
-                    path_in(root, target)
-                )
+            Step::MountIn { root, mount: Mount::Bind { source, target, read_only }, makes }
+            | Step::MountIn { root, mount: Mount::Data { source, target, read_only }, makes } => {
+                let (source, path) = (word(source.as_bytes()), path_in(root, target));
+                let make = match makes {
+                    true => format!("test ! -d {source} || mkdir -p {path}; "),
+                    false => String::new(),
+                };
+                let read_only = if *read_only { "-o ro " } else { "" };
+                format!("{make}mount --rbind {read_only}{source} {path}")
             }
-            Step::MountIn { root, mount: Mount::Tmpfs { target, size }, .. } => {
+            Step::MountIn { root, mount: Mount::Tmpfs { target, size }, makes } => {
                 let size = size.as_ref().map(|size| format!("-o size={} ", size.to_string_lossy()));
                 let size = size.unwrap_or_default();
-                mount_in(&format!("-t tmpfs {size}tmpfs"), root, target)
+                mount_on(&format!("-t tmpfs {size}tmpfs"), root, target, *makes)
             }
             Step::MountFile { root, target, text } => {
                 let (text, path) = (word(text.as_bytes()), path_in(root, target));
@@ -189,8 +190,14 @@ fn path_in(root: &CStr, target: &CStr) -> String {
 
 /// A mount on a directory in a root, made where it is missing.
 fn mount_in(what: &str, root: &CStr, target: &CStr) -> String {
+    mount_on(what, root, target, true)
+}
+
+/// The same, where it may have to be there.
+fn mount_on(what: &str, root: &CStr, target: &CStr, makes: bool) -> String {
     let path = path_in(root, target);
-    format!("mkdir -p {path}; mount {what} {path}")
+    let make = if makes { format!("mkdir -p {path}; ") } else { String::new() };
+    format!("{make}mount {what} {path}")
 }
 
 /// A map for printf(1).
