@@ -209,6 +209,20 @@ fn two_at_once_do_not_get_in_each_others_way() {
 }
 
 #[test]
+fn a_tmpfs_in_the_making_is_nobody_elses() {
+    for options in ["", "--tmpfs"] {
+        root(&with_folder(&format!(
+            "mkdir in; echo x >in/x; archive in >image; mkfifo pipe
+            $CLI make-root a --tmpfs --initramfs - <pipe >/dev/null & first=$!; exec 9>pipe
+            until grep -q make-root /proc/self/mountinfo && ls -l /proc/$first/fd | grep -q make-root; do sleep 0.02; done
+            $CLI make-root a {options} --initramfs image 2>&1 | grep -o 'EAGAIN (another.*'
+            cat image >&9; exec 9>&-; wait $first; cat roots/a/x; stat -f -c %T roots/a; ls -A roots; umount roots/a"
+        )))
+        .prints("EAGAIN (another make-root is making it)\nx\ntmpfs\na");
+    }
+}
+
+#[test]
 fn of_two_that_begin_at_once_one_makes_the_root() {
     // The first is held up between its directory and the lock on that.
     root(&with_folder(

@@ -24,6 +24,8 @@ pub(crate) struct Site {
     work_path: Vec<u8>,
     /// Open and locked for as long as the root is made.
     _lock: OwnedFd,
+    /// The same of the tmpfs on it, which hides that one.
+    tmpfs_lock: Option<OwnedFd>,
     force: bool,
     has_tmpfs: bool,
 }
@@ -62,26 +64,27 @@ impl Site {
         let work = [b".", name, b".make-root"].concat();
         let work_path = [above, &work].concat();
         let lock = make_work(&parent, &work, &work_path, path)?;
-        let site = Site {
+        let mut site = Site {
             parent,
             name: name.to_vec(),
             work,
             path: path.to_vec(),
             work_path,
             _lock: lock,
+            tmpfs_lock: None,
             force,
             has_tmpfs: tmpfs.is_some(),
         };
         if let Some(size) = tmpfs
             && let Err(error) = site.mount_tmpfs(size.as_deref())
         {
-            let _ = remove(site.parent.as_fd(), &site.work);
+            site.abandon();
             return Err(error);
         }
         Ok(site)
     }
 
-    fn mount_tmpfs(&self, size: Option<&str>) -> Result<(), Error> {
+    fn mount_tmpfs(&mut self, size: Option<&str>) -> Result<(), Error> {
         let options = match size {
             None => "mode=0755".to_owned(),
             Some(size) => format!("mode=0755,size={size}"),
@@ -93,7 +96,12 @@ impl Site {
                 let error = Error::system(format!("mount tmpfs {}", quote(&self.work_path)), errno);
                 if errno == Errno::PERM { error.hint("--tmpfs needs root") } else { error }
             },
-        )
+        )?;
+        let lock = self.open()?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|errno| Error::system(format!("lock {}", quote(&self.work_path)), errno))?;
+        self.tmpfs_lock = Some(lock);
+        Ok(())
     }
 
     /// Opens the root's directory.
@@ -105,7 +113,9 @@ impl Site {
     }
 
     /// The root is whole: it goes to its place. What was there before goes.
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        // Nothing of the tmpfs is open any more: it is unmounted from where it was made.
+        self.tmpfs_lock = None;
         let moved = if self.has_tmpfs { self.move_tmpfs() } else { self.rename() };
         if let Err(errno) = moved {
             let error = Error::system(format!("make root {}", quote(&self.path)), errno);
@@ -247,7 +257,8 @@ fn make_work(
     let directory = match make() {
         Ok(()) => lock()?,
         Err(Errno::EXIST) => {
-            // A tmpfs that it had is mounted still.
+            // A tmpfs that it had is mounted still. Who works in one has locked that too.
+            drop(lock()?);
             let _ = unmount(work_path, UnmountFlags::NOFOLLOW);
             // Ours until its successor is.
             let _left = lock()?;
