@@ -269,8 +269,6 @@ pub enum Memory {
     /// A copy, as after fork(2). For a child that changes its credentials: while memory is shared, somebody
     /// who may trace the child could write to ours.
     Copied,
-    /// The same, and it is not waited for: many that are started side by side do not wait for each other.
-    Apart,
 }
 
 /// The child's stack. It lies in .bss, where a page costs nothing until it is touched; it begins, and so
@@ -289,7 +287,7 @@ unsafe impl Sync for Stack {}
 static STACK: Stack = Stack(UnsafeCell::new([MaybeUninit::uninit(); Stack::SIZE]));
 
 /// Starts a child that runs `child` and ends with the status that it returns. Comes back once the
-/// child has executed something or ended, or at once with [`Memory::Apart`].
+/// child has executed something or ended.
 ///
 /// With [`Memory::Shared`], `child` must leave our memory as it found it, but for what we are to
 /// see. Falls back to a copy where the kernel refuses to share (after an unshare of the time
@@ -302,9 +300,8 @@ pub fn start(memory: Memory, child: &mut dyn FnMut() -> u8) -> Result<Pid, Errno
         c_int::from(child())
     }
     let share = match memory {
-        Memory::Shared => libc::CLONE_VM | libc::CLONE_VFORK,
-        Memory::Copied => libc::CLONE_VFORK,
-        Memory::Apart => 0,
+        Memory::Shared => libc::CLONE_VM,
+        Memory::Copied => 0,
     };
     let mut child = child;
     // SAFETY: the stack is ours for as long as the child runs on it (see STACK), its end is aligned
@@ -312,7 +309,7 @@ pub fn start(memory: Memory, child: &mut dyn FnMut() -> u8) -> Result<Pid, Errno
     let pid = unsafe {
         let end = STACK.0.get().cast::<u8>().add(Stack::SIZE).cast::<c_void>();
         let argument = (&raw mut child).cast::<c_void>();
-        libc::clone(run, end, share | libc::SIGCHLD, argument)
+        libc::clone(run, end, share | libc::CLONE_VFORK | libc::SIGCHLD, argument)
     };
     if pid > 0
         && let Some(pid) = Pid::from_raw(pid)

@@ -55,8 +55,8 @@ pub(crate) fn start(
             [Some(c"./finish"), Some(code), CStr::from_bytes_until_nul(&signal).ok()]
         }
     };
-    sys::start(Memory::Apart, &mut || {
-        // Child, not executed yet.
+    sys::start(Memory::Shared, &mut || {
+        // Child, not executed yet, memory shared with us.
         let result = prepare(service, role, inherited).and_then(|()| match &said {
             Some((writing, number)) => writing.hand_over(*number),
             None => Ok(()),
@@ -71,7 +71,7 @@ pub(crate) fn start_script(
     path: &CStr,
     inherited: Inherited,
 ) -> Result<Pid, Errno> {
-    sys::start(Memory::Apart, &mut || {
+    sys::start(Memory::Shared, &mut || {
         let result = prepare(service, Role::Main, inherited);
         execute(service, Role::Main, [Some(path), None, None], inherited, result)
     })
@@ -92,7 +92,7 @@ fn prepare(service: &Service, role: Role, inherited: Inherited) -> Result<(), Er
     rustix::process::setrlimit(Resource::Nofile, inherited.files)
 }
 
-/// Child: becomes the program, or says why not.
+/// Child: becomes the program, or says why not. Nothing is allocated: the memory is not its own.
 fn execute(
     service: &Service,
     role: Role,
