@@ -154,8 +154,14 @@ impl Supervisor<'_> {
         service.main = main;
         service.is_refused = false;
         for role in [Role::Log, Role::Main] {
-            self.report(index, role);
             self.drive(index, role, Event::Due);
+            // A start has told of itself. Twice would be slow where there are many: to put a file in the place
+            // of another makes some filesystems write it out.
+            let service = self.table.get(index);
+            let entity = service.and_then(|service| service.entity(role));
+            if entity.is_some_and(|entity| entity.unit.pid.is_none()) {
+                self.report(index, role);
+            }
         }
     }
 
