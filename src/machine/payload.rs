@@ -84,7 +84,7 @@ fn words(run: &Run) -> Vec<CString> {
     match run {
         Run::Command(command) => command.iter().for_each(|word| add(word)),
         Run::Expression(expression) if rustix::fs::access(SHELL, Access::EXEC_OK).is_ok() => {
-            [SHELL.to_bytes(), b"-c", expression].into_iter().for_each(add);
+            [SHELL.to_bytes(), b"-c", b"--", expression].into_iter().for_each(add);
         }
         Run::Expression(expression) => {
             for word in expression.split(u8::is_ascii_whitespace) {
