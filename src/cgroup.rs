@@ -88,6 +88,8 @@ impl Cgroup {
     }
 
     /// How many processes in it the kernel has killed for want of memory.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn killed_for_memory(&self) -> u64 {
         let text = read(self.0.as_fd(), c"memory.events").unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));

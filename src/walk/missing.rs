@@ -11,6 +11,8 @@ use unshared_init::sys::Arguments;
 
 impl Run<'_> {
     /// What execve(2) did not find.
+    #[cold]
+    #[inline(never)]
     pub(super) fn not_found(&self, failed: &Failed) -> Option<String> {
         if failed.errno != Errno::NOENT || failed.command != 0 {
             return None;
@@ -19,6 +21,8 @@ impl Run<'_> {
     }
 
     /// What the only command did not find that ended with 127.
+    #[cold]
+    #[inline(never)]
     pub(super) fn not_loaded(&self) -> Option<Error> {
         let is_led_elsewhere = |name: &[u8]| self.environment.get(name).is_some();
         let searches = [&b"LD_LIBRARY_PATH"[..], b"LD_PRELOAD"];
