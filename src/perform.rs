@@ -159,7 +159,7 @@ pub(crate) fn inside(step: &Step, parent: &Channel) -> Result<(), Errno> {
         Step::MountProcIn { root, is_new } => mounts::proc(root, *is_new),
         Step::MountSysIn { root, is_new } => mounts::sys(root, *is_new),
         Step::ProtectKernelFiles { root } => mounts::kernel_files::protect(root),
-        Step::MountDevIn { root } => mounts::dev(root),
+        Step::MountDevIn { root } => mounts::devices::mount(root),
         Step::MountIn { root, mount: Mount::Bind { source, target, read_only }, makes }
         | Step::MountIn { root, mount: Mount::Data { source, target, read_only }, makes } => {
             mounts::bind(root, source, target, *read_only, *makes)

@@ -1,6 +1,7 @@
 //! A process that is known by its number and the time of its start, since numbers are given again.
+use crate::files;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use std::ffi::CStr;
@@ -24,8 +25,7 @@ impl Process {
 
     /// One that runs, of that process group; `None` too where there is no /proc.
     pub(crate) fn in_group(group: Pid) -> Option<Process> {
-        let directory = OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(c"/proc", directory, Mode::empty()).ok()?;
+        let directory = files::open(b"/proc", OFlags::DIRECTORY).ok()?;
         let mut found = None;
         let look = &mut |name: &CStr, _| {
             let number = decimal(name.to_bytes()).and_then(|number| i32::try_from(number).ok());
@@ -37,7 +37,7 @@ impl Process {
                 found = Some(Process { pid, start });
             }
         };
-        crate::files::entries(directory.as_fd(), look).ok()?;
+        files::entries(directory.as_fd(), look).ok()?;
         found
     }
 
@@ -141,7 +141,7 @@ fn is_over(state: u8) -> bool {
 }
 
 fn stat(pid: Pid) -> Option<Stat> {
-    parse_stat(&crate::files::read_file(&format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(&files::read_file(&format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// The name before them is in parentheses, and may hold some itself.

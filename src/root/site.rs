@@ -2,11 +2,11 @@
 //! the unpacking do, and what undoes them.
 use super::remove::remove;
 use crate::error::{Error, quote};
-use crate::files::read_file;
+use crate::files::{identity_of, read_file};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, fchown, flock, fstat,
-    mkdir, mkdirat, open, openat, renameat, renameat_with, statat, unlinkat,
+    AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, fchown, flock, mkdir,
+    mkdirat, open, openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
@@ -281,8 +281,6 @@ fn is_still_there(directory: &OwnedFd, parent: &OwnedFd, name: &[u8]) -> Result<
     match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => Ok(false),
         Err(errno) => Err(errno),
-        Ok(there) => {
-            fstat(directory).map(|own| (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino))
-        }
+        Ok(there) => identity_of(directory).map(|own| own == (there.st_dev, there.st_ino)),
     }
 }
